@@ -1,0 +1,205 @@
+import type { ByteBody, ByteRange, ByteSource } from './bytes.ts'
+import type { Descriptor } from './spec/descriptor.ts'
+import type { Digest, DigestAlgorithm } from './spec/digest.ts'
+
+/** Travels with every operation, like Go's `context.Context`; never read from ambient state. */
+export interface OperationContext {
+  readonly signal?: AbortSignal
+  /** Who asked, as established by an access controller; `undefined` for programmatic calls. */
+  readonly actor?: string
+  /** Correlates logs, events and responses. */
+  readonly requestId?: string
+  /** What an event tells of the request that caused it; absent for programmatic calls. */
+  readonly request?: {
+    readonly address?: string
+    readonly host?: string
+    readonly method: string
+    readonly userAgent?: string
+  }
+}
+
+export interface ListOptions extends OperationContext {
+  /** Start strictly after this item, in byte order. */
+  readonly after?: string
+}
+
+/** The one interface everything composes over. Two methods; state lives below. */
+export interface Backend {
+  /** Cheap and synchronous; the repository need not exist. Throws `NAME_INVALID`. */
+  repository(name: string): Repository
+  /** Repository names in byte order. */
+  repositories(options?: ListOptions): AsyncIterable<string>
+}
+
+export interface Repository {
+  readonly name: string
+  /** Removes every tag, manifest and link; the name leaves the catalog. Data goes with the next collection. */
+  delete(context?: OperationContext): Promise<void>
+  readonly blobs: Blobs
+  readonly manifests: Manifests
+  readonly tags: Tags
+}
+
+/** Wraps a backend in behaviour: `readOnly()`, `notify(sink)`, `pullThrough(upstream)`. */
+export type Decorator = (inner: Backend) => Backend
+
+export interface BlobReader {
+  readonly descriptor: Descriptor
+  /** The range actually served. */
+  readonly range: Required<ByteRange>
+  /** Already open: an unreadable blob has thrown before this object existed. */
+  readonly body: ByteBody
+}
+
+export interface StartUploadOptions extends OperationContext {
+  /** The digest, where it is known before the bytes: spares object stores a second copy. */
+  readonly digest?: Digest
+  /** Where only the algorithm is known. Default: sha256. */
+  readonly algorithm?: DigestAlgorithm
+  /** Bytes, where known. */
+  readonly size?: number
+}
+
+export interface OpenBlobOptions extends OperationContext {
+  readonly range?: ByteRange
+}
+
+export interface LocateOptions extends OperationContext {
+  readonly method: 'GET' | 'HEAD'
+  readonly remoteAddress?: string
+}
+
+/** Blobs of one repository. `BlobStore` implements it over a storage driver, `RemoteBlobs` over HTTP. */
+export interface Blobs {
+  /** Smallest chunk but the last that the storage likes, in bytes; `OCI-Chunk-Min-Length` on the wire. */
+  readonly minChunkBytes?: number
+  /** @throws `BLOB_UNKNOWN` */
+  stat(digest: Digest, context?: OperationContext): Promise<Descriptor>
+  /** @throws `BLOB_UNKNOWN`, `RANGE_INVALID` */
+  open(digest: Digest, options?: OpenBlobOptions): Promise<BlobReader>
+  startUpload(options?: StartUploadOptions): Promise<Upload>
+  /** @throws `BLOB_UPLOAD_UNKNOWN` */
+  resumeUpload(id: string, context?: OperationContext): Promise<Upload>
+  /** Makes a blob of repository `from` (or of any among `from`) visible here, without moving bytes. @throws `BLOB_UNKNOWN` */
+  mount(digest: Digest, from: string | AsyncIterable<string>, context?: OperationContext): Promise<Descriptor>
+  /** @throws `BLOB_UNKNOWN` */
+  delete(digest: Digest, context?: OperationContext): Promise<void>
+  /** URL a client may fetch instead (presigned, CDN); `undefined` when we must serve it. */
+  locate(digest: Digest, options: LocateOptions): Promise<URL | undefined>
+
+  /** Uploads in one go; the digest is computed, and checked where one is given. @throws `DIGEST_INVALID`, `SIZE_INVALID` */
+  put(content: ByteSource, options?: StartUploadOptions): Promise<Descriptor>
+  /** Digests linked in this repository, in byte order. */
+  list(options?: ListOptions): AsyncIterable<Digest>
+}
+
+export interface CommitOptions extends AppendOptions {
+  /** The last bytes, in the same call: they are made durable once, with the publishing. */
+  readonly last?: ByteSource
+}
+
+export interface AppendOptions extends OperationContext {
+  /** Offset the caller believes it is at; a mismatch is `RANGE_INVALID`. */
+  readonly at?: number
+}
+
+/**
+ * One resumable upload: open → append* → commit | cancel. One call at a time: a second one while the first runs is
+ * `RANGE_INVALID`.
+ */
+export interface Upload extends AsyncDisposable {
+  readonly id: string
+  /** Bytes durably received. */
+  readonly offset: number
+  readonly startedAt: Date
+  /** Resolves with the new offset once the bytes are durable. @throws `RANGE_INVALID` */
+  append(content: ByteSource, options?: AppendOptions): Promise<number>
+  /** Appends `last`, where given, verifies the digest and publishes the blob; a wrong digest ends the upload. @throws `DIGEST_INVALID` */
+  commit(digest: Digest, options?: CommitOptions): Promise<Descriptor>
+  /** Drops the session and its bytes. Idempotent, and a no-op after commit. Disposing, in contrast, only releases what this process holds. */
+  cancel(): Promise<void>
+}
+
+export interface Manifest {
+  readonly descriptor: Descriptor
+  /** Exact bytes as pushed: the digest covers them, so never re-serialise. */
+  readonly content: Uint8Array
+}
+
+/**
+ * What a tag must point to now for a change to go through: a digest, `null` for "must not exist", `'any'` for "must exist".
+ * From `If-Match` and `If-None-Match`.
+ */
+export type ExpectedTag = Digest | 'any' | null
+
+export interface PutManifestOptions extends OperationContext {
+  readonly mediaType: string
+  readonly tags?: readonly string[]
+  /** Compare and set for each of the tags. @throws `DENIED` with 412 on the wire */
+  readonly expected?: ExpectedTag
+  /** Digest the client named in the URL; checked against the content. */
+  readonly digest?: Digest
+}
+
+/** Pages start strictly after the digest in `after`. */
+export interface ReferrersOptions extends ListOptions {
+  readonly artifactType?: string
+}
+
+export interface Manifests {
+  /** By tag or digest, in one step. @throws `MANIFEST_UNKNOWN` */
+  stat(reference: Digest | string, context?: OperationContext): Promise<Descriptor>
+  /** By tag or digest, in one step. @throws `MANIFEST_UNKNOWN` */
+  get(reference: Digest | string, context?: OperationContext): Promise<Manifest>
+  /** @throws `MANIFEST_INVALID`, `MANIFEST_BLOB_UNKNOWN`, `DIGEST_INVALID` */
+  put(content: Uint8Array, options: PutManifestOptions): Promise<Descriptor>
+  /** Removes the manifest, and with it the tags that point to it, which it returns. @throws `MANIFEST_UNKNOWN` */
+  delete(digest: Digest, context?: OperationContext): Promise<readonly string[]>
+  /** Digests of all manifests of this repository, tagged or not, in byte order. */
+  list(options?: ListOptions): AsyncIterable<Digest>
+  /**
+   * Descriptors of the manifests whose `subject` is `subject`, in byte order of their digests; empty when there are none,
+   * never `MANIFEST_UNKNOWN`. With `artifactType` and `annotations` as the specification has them.
+   */
+  referrers(subject: Digest, options?: ReferrersOptions): AsyncIterable<Descriptor>
+}
+
+export interface SetTagOptions extends OperationContext {
+  /** Compare and set. @throws `DENIED` with 412 on the wire */
+  readonly expected?: ExpectedTag
+}
+
+export interface Tags {
+  /** The digest alone; `Manifests.get(tag)` does both in one step. @throws `MANIFEST_UNKNOWN` */
+  resolve(tag: string, context?: OperationContext): Promise<Digest>
+  /** @throws `MANIFEST_UNKNOWN` when the target manifest is not in this repository. */
+  set(tag: string, target: Digest, options?: SetTagOptions): Promise<void>
+  /** @throws `MANIFEST_UNKNOWN` */
+  delete(tag: string, context?: OperationContext): Promise<void>
+  /** @throws `NAME_UNKNOWN` */
+  list(options?: ListOptions): AsyncIterable<string>
+}
+
+/** Overrides for {@link decorate}; an omitted store passes through untouched. */
+export interface StoreOverrides {
+  blobs?(inner: Blobs, repository: Repository): Blobs
+  manifests?(inner: Manifests, repository: Repository): Manifests
+  tags?(inner: Tags, repository: Repository): Tags
+}
+
+/** Applies `overrides` to every repository of `inner`. */
+export function decorate(inner: Backend, overrides: StoreOverrides): Backend {
+  return {
+    repository: (name) => {
+      const repository = inner.repository(name)
+      return {
+        name: repository.name,
+        delete: (context) => repository.delete(context),
+        blobs: overrides.blobs?.(repository.blobs, repository) ?? repository.blobs,
+        manifests: overrides.manifests?.(repository.manifests, repository) ?? repository.manifests,
+        tags: overrides.tags?.(repository.tags, repository) ?? repository.tags,
+      }
+    },
+    repositories: (options) => inner.repositories(options),
+  }
+}

@@ -1,0 +1,81 @@
+import { Readable, type Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+
+/** What we accept: `Uint8Array`, `IncomingMessage`, `fs.ReadStream`, web `ReadableStream`, generators. */
+export type ByteSource = Uint8Array | AsyncIterable<Uint8Array>
+
+/** What we return: always a Node stream, so it can be `pipeline`d without conversion. */
+export type ByteStream = Readable
+
+/** Half-open byte range `[start, end)`; `end` omitted means "to the end". */
+export interface ByteRange {
+  readonly start: number
+  readonly end?: number
+}
+
+/**
+ * Bytes that are ready to go: whatever can fail to open has failed already. Read once, by one of the two ways;
+ * disposing an unread or half-read body releases its file descriptor or socket.
+ */
+export interface ByteBody extends AsyncDisposable {
+  /** Bytes. */
+  readonly size: number
+  /** Takes over the body: destroying the stream releases what the body held. */
+  stream(): ByteStream
+  /**
+   * The fast way out for `node:http`: pooled large reads for a file, a pipeline for the rest. Honours back-pressure,
+   * does not end `sink`. Rejects when the bytes cannot be read, when `sink` closes, and when `signal` aborts.
+   */
+  sendTo(sink: Writable, signal?: AbortSignal): Promise<void>
+}
+
+/** A body over bytes that are in memory already. */
+export function bytesBody(content: Uint8Array): ByteBody {
+  return {
+    size: content.byteLength,
+    stream: () => Readable.from([content], { objectMode: false }),
+    sendTo: (sink, signal) => writeAll(sink, content, signal),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  }
+}
+
+/** A body over any Node stream of known length. */
+export function streamBody(stream: Readable, size: number): ByteBody {
+  return {
+    size,
+    stream: () => stream,
+    sendTo: (sink, signal) => pipeline(stream, sink, { end: false, ...(signal && { signal }) }),
+    [Symbol.asyncDispose]: async () => void stream.destroy(),
+  }
+}
+
+/** Any source as a Node stream; a `Readable` (an `IncomingMessage`, say) is handed back as it is. */
+export function toReadable(source: ByteSource): Readable {
+  if (source instanceof Readable) return source
+  return Readable.from(source instanceof Uint8Array ? [source] : source, { objectMode: false })
+}
+
+/**
+ * Reads a whole source into memory, up to `maxBytes`.
+ *
+ * @returns `undefined` when there is more; the source is then destroyed, or left where it is if it cannot be.
+ */
+export async function readAll(source: ByteSource, maxBytes: number): Promise<Uint8Array | undefined> {
+  if (source instanceof Uint8Array) return source.byteLength > maxBytes ? undefined : source
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of source) {
+    size += chunk.byteLength
+    if (size > maxBytes) return undefined
+    chunks.push(chunk)
+  }
+  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, size)
+}
+
+/** One write, resolved when the sink has taken the bytes. */
+function writeAll(sink: Writable, content: Uint8Array, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted()
+    sink.write(content, (error) => (error ? reject(error) : resolve()))
+  })
+}

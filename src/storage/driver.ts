@@ -1,0 +1,173 @@
+import type { ByteBody, ByteRange, ByteSource } from '../bytes.ts'
+
+/**
+ * The contract of a storage driver: flat key → bytes, plus uploads that grow, are sealed, and appear at a key all at once.
+ * Drivers import this file and nothing else of the storage core.
+ */
+
+export interface ObjectStat {
+  readonly key: string
+  /** Bytes. */
+  readonly size: number
+  /** By the store's own clock. */
+  readonly modifiedAt: Date
+  /** Opaque, changes with every write; for `PutOptions.ifVersion`. Absent where the store has none. */
+  readonly version?: string
+}
+
+export interface DriverOptions {
+  readonly signal?: AbortSignal
+}
+
+export interface PutOptions extends DriverOptions {
+  /** Only if the key still has this version; `null`: only if it is absent. @throws {@link PreconditionFailedError}, having written nothing */
+  readonly ifVersion?: string | null
+  /** `false`: visible to every process at once, but may be lost with the power (intents, condemnations). Default: as durable as the driver. */
+  readonly durable?: boolean
+}
+
+export interface ReadOptions extends DriverOptions {
+  /** `end` beyond the object is cut; `start` at or beyond it gives an empty body. */
+  readonly range?: ByteRange
+}
+
+export interface ListKeysOptions extends DriverOptions {
+  /** Start strictly after this key (a full key, or a folder's as this listing gave it), in the store's own order. */
+  readonly after?: string
+  /** `false` (default): every key below `prefix`; `true`: its direct children only, folders as prefixes. */
+  readonly shallow?: boolean
+}
+
+/**
+ * What a listing tells for free. Keys are whole, a folder's has no trailing slash. The order is the store's: byte order of
+ * keys in which a folder counts as `name/`.
+ */
+export type ListEntry =
+  | { readonly key: string; readonly isPrefix: false; readonly size?: number; readonly modifiedAt?: Date }
+  | { readonly key: string; readonly isPrefix: true }
+
+export interface AppendOptions extends DriverOptions {
+  /**
+   * Called with every stretch of bytes accepted, in order, before `append` resolves or rejects: to hash while receiving.
+   * The bytes are only lent for the call.
+   */
+  readonly observe?: (bytes: Uint8Array) => void
+  /** `false` when `commit` follows in the same request, which makes everything durable anyway. Default: true. */
+  readonly durable?: boolean
+}
+
+/** What is in an upload once nothing can be appended any more. */
+export interface SealedUpload {
+  /** Bytes. */
+  readonly size: number
+  /**
+   * Whether every byte came through this very handle (or others of this process for the same upload) and no other process
+   * can have changed one: a digest computed over what was appended is then a digest of what will be published.
+   */
+  readonly exclusive: boolean
+  /** Opens what is there, to hash it again. */
+  read(options?: DriverOptions): Promise<ByteBody>
+}
+
+/** An upload in progress. Holds nothing open between calls that disposing would not release. */
+export interface DriverUpload extends AsyncDisposable {
+  /** Bytes accepted so far, including those of earlier processes; never goes back. */
+  readonly size: number
+  /**
+   * Appends whatever arrives; resolves when the bytes survive a crash. An interrupted source, or one that throws, rejects the
+   * call with that error, but keeps the bytes it brought, durably, and counts them in `size`.
+   */
+  append(content: ByteSource, options?: AppendOptions): Promise<void>
+  /** Ends the appending, in every process. Not yet visible at any key. Idempotent. */
+  seal(options?: DriverOptions): Promise<SealedUpload>
+  /** Seals, then atomically publishes the bytes at `key`, durably; the same content twice, or from two nodes, succeeds for both. */
+  commit(key: string, options?: DriverOptions): Promise<void>
+  /** Drops the upload and its bytes. Idempotent, and a no-op after commit. */
+  abort(): Promise<void>
+}
+
+export interface CreateUploadOptions extends DriverOptions {
+  /** Where it will be published, if known: object stores then write straight towards it, invisible until `commit`. One request only: not resumable. */
+  readonly target?: string
+  /** Bytes, if known. */
+  readonly size?: number
+}
+
+/**
+ * Flat key → bytes storage. Keys are `/`-separated segments of `[A-Za-z0-9._+=-]` (none of them `.` or `..`), no leading slash;
+ * no key is a prefix folder of another. Every driver must pass `testStorageDriver` from `wharfage/testing`.
+ *
+ * Errors: {@link KeyNotFoundError} for absence and for nothing else; {@link StorageUnavailableError} for denied, throttled,
+ * timed out and full; anything else as it is, with its cause.
+ */
+export interface StorageDriver {
+  /** For logs and metrics: `memory`, `filesystem`, `s3`, … */
+  readonly name: string
+  /** Whether `PutOptions.ifVersion` holds; found out once and honestly. Where it does not, `If-Match` is refused, not ignored. */
+  readonly conditionalPuts: boolean
+  /** Smallest part but the last that an upload likes, in bytes; told to clients as `OCI-Chunk-Min-Length`. */
+  readonly minChunkBytes?: number
+  /** Whole small object. @throws {@link KeyNotFoundError} */
+  get(key: string, options?: DriverOptions): Promise<{ readonly stat: ObjectStat; readonly content: Uint8Array }>
+  /** Whole small object, atomically: readers see the old bytes or the new ones. */
+  put(key: string, content: Uint8Array, options?: PutOptions): Promise<void>
+  /** Opens for reading, in one call to the store; rejects (not errors the stream) when the key is missing. @throws {@link KeyNotFoundError} */
+  read(key: string, options?: ReadOptions): Promise<{ readonly stat: ObjectStat; readonly body: ByteBody }>
+  /** `undefined` when the key is absent. */
+  stat(key: string, options?: DriverOptions): Promise<ObjectStat | undefined>
+  /** Everything below the folder `prefix` (no trailing slash; `''` is the root); nothing when it is absent. */
+  list(prefix: string, options?: ListKeysOptions): AsyncIterable<ListEntry>
+  /** Removes a key; succeeds when it was already absent. Never touches its neighbours. Durable. */
+  delete(key: string, options?: DriverOptions & { readonly durable?: boolean }): Promise<void>
+  /** Removes every key below the folder `prefix`, and whatever the driver keeps there; succeeds when there is none. */
+  deletePrefix(prefix: string, options?: DriverOptions): Promise<void>
+  /**
+   * Starts an upload. `key` is where its bytes are staged: the driver may use that key and others that begin with `key + '.'`,
+   * nothing else. Writes nothing that must survive a crash.
+   */
+  createUpload(key: string, options?: CreateUploadOptions): Promise<DriverUpload>
+  /** Continues an upload, of this process or another, also one without a byte so far. @throws {@link KeyNotFoundError} when nothing of it is there */
+  resumeUpload(key: string, options?: DriverOptions): Promise<DriverUpload>
+  /** Direct URL, or `undefined` when this driver cannot make one. */
+  signUrl?(
+    key: string,
+    options: { readonly method: 'GET' | 'HEAD'; readonly expiresInMs: number },
+  ): Promise<URL | undefined>
+  /** Rejects when the store is unreachable or refuses us. */
+  ping?(options?: DriverOptions): Promise<void>
+  close?(): Promise<void>
+}
+
+/** The key is not there. A driver throws it for absence and for nothing but absence. */
+export class KeyNotFoundError extends Error {
+  override readonly name = 'KeyNotFoundError'
+  readonly key: string
+
+  constructor(key: string, options?: ErrorOptions) {
+    super(`no such key: ${key}`, options)
+    this.key = key
+  }
+}
+
+/** `PutOptions.ifVersion` did not hold; nothing was written. */
+export class PreconditionFailedError extends Error {
+  override readonly name = 'PreconditionFailedError'
+  readonly key: string
+
+  constructor(key: string, options?: ErrorOptions) {
+    super(`${key} is not at the expected version`, options)
+    this.key = key
+  }
+}
+
+/** The store cannot serve us now: denied, throttled, timed out, full, read-only. Says nothing about what is in it. */
+export class StorageUnavailableError extends Error {
+  override readonly name = 'StorageUnavailableError'
+  /** When to try again, where the store said so. */
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(message: string, options?: ErrorOptions & { readonly retryAfterSeconds?: number }) {
+    super(message, options)
+    this.retryAfterSeconds = options?.retryAfterSeconds
+  }
+}
