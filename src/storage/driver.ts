@@ -32,7 +32,7 @@ export interface ReadOptions extends DriverOptions {
 }
 
 export interface ListKeysOptions extends DriverOptions {
-  /** Start strictly after this key (a full key, or a folder's as this listing gave it), in the store's own order. */
+  /** Start strictly after this text, compared byte by byte with keys in which a folder is `name/`: `t/a` still lists `t/a-b` and the folder `t/a`. */
   readonly after?: string
   /** `false` (default): every key below `prefix`; `true`: its direct children only, folders as prefixes. */
   readonly shallow?: boolean
@@ -120,7 +120,7 @@ export interface StorageDriver {
   /** Removes a key; succeeds when it was already absent. Never touches its neighbours. Durable. */
   delete(key: string, options?: DriverOptions & { readonly durable?: boolean }): Promise<void>
   /** Removes every key below the folder `prefix`, and whatever the driver keeps there; succeeds when there is none. */
-  deletePrefix(prefix: string, options?: DriverOptions): Promise<void>
+  deletePrefix(prefix: string, options?: DriverOptions & { readonly durable?: boolean }): Promise<void>
   /**
    * Starts an upload. `key` is where its bytes are staged: the driver may use that key and others that begin with `key + '.'`,
    * nothing else. Writes nothing that must survive a crash.

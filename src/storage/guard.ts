@@ -1,0 +1,44 @@
+import { RegistryError } from '../errors.ts'
+import { type StorageDriver, StorageUnavailableError } from './driver.ts'
+
+/**
+ * The one wrapper round every driver: a store that cannot serve us now becomes `UNAVAILABLE` (503), with `Retry-After` where it
+ * told; what is absent, and what is broken, keep their own errors. Uploads need no wrapping: the session translates theirs.
+ */
+export function guardDriver(driver: StorageDriver): StorageDriver {
+  return {
+    name: driver.name,
+    conditionalPuts: driver.conditionalPuts,
+    ...(driver.minChunkBytes !== undefined && { minChunkBytes: driver.minChunkBytes }),
+    get: (key, options) => driver.get(key, options).catch(rethrow),
+    put: (key, content, options) => driver.put(key, content, options).catch(rethrow),
+    read: (key, options) => driver.read(key, options).catch(rethrow),
+    stat: (key, options) => driver.stat(key, options).catch(rethrow),
+    list: (prefix, options) => translated(driver.list(prefix, options)),
+    delete: (key, options) => driver.delete(key, options).catch(rethrow),
+    deletePrefix: (prefix, options) => driver.deletePrefix(prefix, options).catch(rethrow),
+    createUpload: (key, options) => driver.createUpload(key, options).catch(rethrow),
+    resumeUpload: (key, options) => driver.resumeUpload(key, options).catch(rethrow),
+    ...(driver.signUrl && { signUrl: driver.signUrl.bind(driver) }),
+    ...(driver.ping && { ping: driver.ping.bind(driver) }),
+    ...(driver.close && { close: driver.close.bind(driver) }),
+  }
+}
+
+async function* translated<T>(entries: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* entries
+  } catch (error) {
+    rethrow(error)
+  }
+}
+
+/** For `.catch`: a driver's outage in the terms of the registry, anything else as it came. */
+export function rethrow(error: unknown): never {
+  if (!(error instanceof StorageUnavailableError)) throw error
+  throw new RegistryError('UNAVAILABLE', {
+    message: 'the storage cannot be reached or refuses us; nothing was lost, try again',
+    headers: { 'retry-after': String(error.retryAfterSeconds ?? 5) },
+    cause: error,
+  })
+}
