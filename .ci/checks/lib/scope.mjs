@@ -66,11 +66,13 @@ class Child {
           this.output = `${this.output.slice(0, 100_000)}\n…\n${this.output.slice(-100_000)}`
       })
     }
-    this.exited = new Promise((resolve, reject) => {
+    this.exited = new Promise((resolve) => {
       this.#process.once('exit', (code, signal) => resolve({ code, signal }))
-      this.#process.once('error', reject)
+      this.#process.once('error', (error) => {
+        this.output += `${error.message}\n`
+        resolve({ code: 127, signal: null })
+      })
     })
-    this.exited.catch(() => {})
   }
 
   get pid() {
