@@ -1,0 +1,7 @@
+#!/usr/bin/env node
+import { run } from './run.ts'
+
+// The exit code is set, not forced: what is still being written to a pipe gets there.
+run(process.argv.slice(2)).then((code) => {
+  process.exitCode = code
+})

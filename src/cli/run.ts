@@ -1,0 +1,79 @@
+import { CliError, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from './cli-error.ts'
+import { generalHelp } from './help.ts'
+import { nearest } from './nearest.ts'
+import { serve, serveHelp } from './serve.ts'
+import { version } from './version.ts'
+
+interface Command {
+  /** One line for the list of commands. */
+  readonly summary: string
+  readonly help: () => string
+  /** Resolves with the exit code, when the command has ended. */
+  readonly run: (args: readonly string[]) => Promise<number>
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  serve: { summary: 'serve a registry over HTTP', help: serveHelp, run: serve },
+}
+
+/**
+ * Runs the command line `args` (without node and the script) to its end.
+ *
+ * @returns the exit code: 0 done, 1 failed, 2 the command line makes no sense
+ */
+export async function run(args: readonly string[]): Promise<number> {
+  try {
+    return await dispatch(args)
+  } catch (error) {
+    if (!(error instanceof CliError)) {
+      console.error(error)
+      return EXIT_FAILURE
+    }
+    console.error(`wharfage: ${error.message}`)
+    return error.exitCode
+  }
+}
+
+async function dispatch([name, ...rest]: readonly string[]): Promise<number> {
+  if (name === undefined) {
+    console.error(help())
+    return EXIT_USAGE
+  }
+  if (name === '--help' || name === '-h' || name === 'help') return print(commandHelp(rest[0]))
+  if (name === '--version' || name === '-v') return print(version())
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (command === undefined) throw unknownCommand(name)
+  const options = rest.slice(0, endOfOptions(rest))
+  if (options.includes('--help') || options.includes('-h')) return print(command.help())
+  return command.run(rest)
+}
+
+function commandHelp(name: string | undefined): string {
+  if (name === undefined) return help()
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (command === undefined) throw unknownCommand(name)
+  return command.help()
+}
+
+function help(): string {
+  return generalHelp(Object.entries(COMMANDS).map(([name, { summary }]) => [name, summary]))
+}
+
+function unknownCommand(name: string): CliError {
+  // `wharfage --listen …` is a command that was left out, not a command of that name.
+  if (name.startsWith('-'))
+    return new CliError(`a command is missing before ${name}: wharfage serve ${name} …`, EXIT_USAGE)
+  const guess = nearest(name, Object.keys(COMMANDS))
+  const hint = guess === undefined ? `the commands are: ${Object.keys(COMMANDS).join(', ')}` : `did you mean ${guess}?`
+  return new CliError(`unknown command ${JSON.stringify(name)}: ${hint}`, EXIT_USAGE)
+}
+
+function endOfOptions(args: readonly string[]): number {
+  const end = args.indexOf('--')
+  return end === -1 ? args.length : end
+}
+
+function print(text: string): number {
+  console.log(text)
+  return EXIT_OK
+}

@@ -1,0 +1,86 @@
+import { CliError, EXIT_USAGE } from './cli-error.ts'
+import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.ts'
+import { nearest } from './nearest.ts'
+import { type OptionTable, parseOptions } from './options.ts'
+
+export const SERVE_OPTIONS = {
+  listen: { value: 'HOST:PORT', default: '127.0.0.1:5000', help: 'where to listen; port 0 takes any free one' },
+  storage: { value: 'file:DIR|memory:', default: 'file:./registry-data', help: 'where images are kept' },
+  sparse: {
+    value: 'none|index|all',
+    default: 'index',
+    help: 'which manifests may refer to content that is not here: none, an index to platforms, or all to anything',
+  },
+  'public-url': {
+    value: 'URL',
+    help: 'the address clients use, for absolute Location headers; without it they are relative, which fits most proxies',
+  },
+  'read-only': { help: 'refuse every change' },
+  'allow-anonymous-network': {
+    help: 'listen on other addresses than loopback, although anyone who reaches them may read, write and delete',
+  },
+  'drain-timeout': {
+    value: 'SECONDS',
+    default: '300',
+    help: 'on SIGTERM and SIGINT, how long running transfers may take to finish; a second signal ends them at once',
+  },
+} as const satisfies OptionTable
+
+export type Sparse = 'none' | 'index' | 'all'
+
+export interface ServeOptions {
+  readonly address: ListenAddress
+  /** As given; `openStorage` reads it. */
+  readonly storage: string
+  readonly sparse: Sparse
+  readonly publicUrl: URL | undefined
+  readonly readOnly: boolean
+  readonly drainTimeoutMs: number
+}
+
+/** @throws {@link CliError} */
+export function parseServeOptions(args: readonly string[]): ServeOptions {
+  const values = parseOptions(args, SERVE_OPTIONS)
+  const address = parseListenAddress(values.listen)
+  if (!isLoopback(address) && !values['allow-anonymous-network']) {
+    throw new CliError(
+      `--listen ${values.listen}: without authentication, everyone on that network could read, replace and delete images. ` +
+        'Listen on 127.0.0.1, or say that this is meant with --allow-anonymous-network',
+      EXIT_USAGE,
+    )
+  }
+  return {
+    address,
+    storage: values.storage,
+    sparse: parseSparse(values.sparse),
+    publicUrl: values['public-url'] === undefined ? undefined : parsePublicUrl(values['public-url']),
+    readOnly: values['read-only'],
+    drainTimeoutMs: parseSeconds(values['drain-timeout']) * 1000,
+  }
+}
+
+function parseSparse(text: string): Sparse {
+  if (text === 'none' || text === 'index' || text === 'all') return text
+  const guess = nearest(text, ['none', 'index', 'all'])
+  throw new CliError(
+    `--sparse ${text}: expected none, index or all${guess === undefined ? '' : `; did you mean ${guess}?`}`,
+    EXIT_USAGE,
+  )
+}
+
+function parsePublicUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const plain = url?.username === '' && url.password === '' && url.search === '' && url.hash === ''
+  if (url !== undefined && plain && (url.protocol === 'https:' || url.protocol === 'http:')) return url
+  throw new CliError(
+    `--public-url ${text}: expected an http or https URL such as https://registry.example.com`,
+    EXIT_USAGE,
+  )
+}
+
+function parseSeconds(text: string): number {
+  // A day at most: longer ones overflow a timer, which would then fire at once.
+  const seconds = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  if (seconds <= 86_400) return seconds
+  throw new CliError(`--drain-timeout ${text}: expected whole seconds, at most 86400`, EXIT_USAGE)
+}

@@ -1,0 +1,85 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { hostname } from 'node:os'
+import { registryListener } from '../adapters/node.ts'
+import { anyone } from '../auth/access.ts'
+import { readOnly } from '../decorators/read-only.ts'
+import { Registry } from '../registry.ts'
+import { CliError, EXIT_FAILURE, EXIT_OK } from './cli-error.ts'
+import { optionsHelp } from './help.ts'
+import { explainListenError, formatAddress, isLoopback, type ListenAddress } from './listen-address.ts'
+import { parseServeOptions, SERVE_OPTIONS, type ServeOptions } from './serve-options.ts'
+import { untilStopped } from './shutdown.ts'
+import { openStorage } from './storage.ts'
+
+export function serveHelp(): string {
+  return [
+    'Usage: wharfage serve [options]',
+    '',
+    'Serves a registry over HTTP, without authentication, until SIGTERM or SIGINT.',
+    '',
+    'Options:',
+    optionsHelp(SERVE_OPTIONS),
+    '',
+    'Exit codes: 0 stopped, 1 failed or transfers were cut off, 2 wrong options.',
+  ].join('\n')
+}
+
+/**
+ * Serves until a signal comes and the running transfers are done.
+ *
+ * @throws {@link CliError}
+ */
+export async function serve(args: readonly string[]): Promise<number> {
+  const options = parseServeOptions(args)
+  const storage = await openStorage(options.storage)
+  const registry = new Registry({
+    storage: storage.driver,
+    sparse: options.sparse,
+    ...(options.readOnly && { use: [readOnly()] }),
+  })
+  try {
+    const server = createServer(
+      // Node's 300 s would end a large upload in its middle. Headers keep their own, short limit.
+      { requestTimeout: 0 },
+      registryListener(registry, {
+        access: anyone(),
+        ...(options.publicUrl && { publicUrl: options.publicUrl }),
+      }),
+    )
+    const address = await listen(server, options.address)
+    const stopped = untilStopped(server, options.drainTimeoutMs, announceStop)
+    announce(address, storage.description, options)
+    return (await stopped) === 'finished' ? EXIT_OK : EXIT_FAILURE
+  } finally {
+    await registry.close()
+  }
+}
+
+/** Resolves with the address, its port the real one. */
+async function listen(server: Server, address: ListenAddress): Promise<ListenAddress> {
+  try {
+    server.listen(address.port, address.host)
+    await once(server, 'listening')
+  } catch (error) {
+    throw explainListenError(error, address) ?? error
+  }
+  const bound = server.address()
+  if (bound === null || typeof bound === 'string') throw new CliError('not listening on a port')
+  return { host: address.host, port: bound.port }
+}
+
+function announce(address: ListenAddress, storage: string, options: ServeOptions): void {
+  const wildcard = address.host === '0.0.0.0' || address.host === '::'
+  const reachable = options.publicUrl?.host ?? formatAddress(wildcard ? { ...address, host: hostname() } : address)
+  console.log(`listening on http://${formatAddress(address)}`)
+  console.log(`images are in ${storage}`)
+  if (!options.readOnly) {
+    console.log(`push one:\n  docker tag IMAGE ${reachable}/IMAGE\n  docker push ${reachable}/IMAGE`)
+  }
+  if (!isLoopback(address)) console.error('wharfage: open to everyone who reaches this address')
+}
+
+function announceStop(running: number): void {
+  if (running > 0) console.error(`wharfage: stopping when ${running} running request(s) are done; again to stop now`)
+}

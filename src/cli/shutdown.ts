@@ -1,0 +1,56 @@
+import type { Server } from 'node:http'
+
+/** How a server came to its end. */
+export type Ending = 'finished' | 'cut off'
+
+/**
+ * Waits for SIGTERM or SIGINT, then takes no more connections and lets the running requests finish.
+ *
+ * @param onStop - told once, when the first signal comes
+ * @returns `'cut off'` when a second signal or the end of `drainTimeoutMs` ended requests that were still running
+ */
+export function untilStopped(
+  server: Server,
+  drainTimeoutMs: number,
+  onStop: (running: number) => void,
+): Promise<Ending> {
+  const running = countRequests(server)
+  return new Promise((resolve) => {
+    let stopping = false
+    let ending: Ending = 'finished'
+    let deadline: NodeJS.Timeout | undefined
+    let sweep: NodeJS.Timeout | undefined
+
+    const cutOff = () => {
+      if (running() > 0) ending = 'cut off'
+      server.closeAllConnections()
+    }
+    const stop = () => {
+      if (stopping) return cutOff()
+      stopping = true
+      onStop(running())
+      // A connection becomes idle when its last answer is out, and clients keep those open for the next request.
+      sweep = setInterval(() => server.closeIdleConnections(), 50)
+      deadline = setTimeout(cutOff, drainTimeoutMs)
+      server.close(() => {
+        clearInterval(sweep)
+        clearTimeout(deadline)
+        process.off('SIGTERM', stop)
+        process.off('SIGINT', stop)
+        resolve(ending)
+      })
+    }
+    process.on('SIGTERM', stop)
+    process.on('SIGINT', stop)
+  })
+}
+
+/** Returns a function that tells how many requests are being answered. */
+function countRequests(server: Server): () => number {
+  let running = 0
+  server.on('request', (_request, response) => {
+    running++
+    response.once('close', () => running--)
+  })
+  return () => running
+}
