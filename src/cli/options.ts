@@ -53,7 +53,7 @@ export function parseOptions<T extends OptionTable>(args: readonly string[], tab
     if (option === undefined) throw usage(`unknown option ${token.rawName}${suggestion(token.rawName, table)}`)
     if (seen.has(token.name)) throw usage(`${token.rawName} is given twice`)
     seen.add(token.name)
-    values[token.name] = valueOf(option, token.rawName, token.value)
+    values[token.name] = readValue(option, token.rawName, token.value)
   }
   return values as OptionValues<T> // every key of the table was set, by its kind
 }
@@ -64,7 +64,7 @@ function defaultsOf(table: OptionTable): Record<string, string | boolean | undef
   )
 }
 
-function valueOf(option: ValueOption | Flag, name: string, value: string | undefined): string | boolean {
+function readValue(option: ValueOption | Flag, name: string, value: string | undefined): string | boolean {
   if (!('value' in option)) {
     if (value !== undefined) throw usage(`${name} takes no value`)
     return true
