@@ -60,6 +60,11 @@ export interface StartUploadOptions extends OperationContext {
   readonly size?: number
 }
 
+export interface StatBlobOptions extends OperationContext {
+  /** The caller will leave out an upload if the blob is here: garbage collection must not take it for a while. */
+  readonly reliedUpon?: boolean
+}
+
 export interface OpenBlobOptions extends OperationContext {
   readonly range?: ByteRange
 }
@@ -74,7 +79,7 @@ export interface Blobs {
   /** Smallest chunk but the last that the storage likes, in bytes; `OCI-Chunk-Min-Length` on the wire. */
   readonly minChunkBytes?: number
   /** @throws `BLOB_UNKNOWN` */
-  stat(digest: Digest, context?: OperationContext): Promise<Descriptor>
+  stat(digest: Digest, options?: StatBlobOptions): Promise<Descriptor>
   /** @throws `BLOB_UNKNOWN`, `RANGE_INVALID` */
   open(digest: Digest, options?: OpenBlobOptions): Promise<BlobReader>
   startUpload(options?: StartUploadOptions): Promise<Upload>
@@ -180,8 +185,10 @@ export interface Tags {
   list(options?: ListOptions): AsyncIterable<string>
 }
 
-/** Overrides for {@link decorate}; an omitted store passes through untouched. */
+/** Overrides for {@link decorate}; what is omitted passes through untouched. */
 export interface StoreOverrides {
+  /** The repository as a whole, its `delete` in particular; given the stores that the other overrides made. */
+  repository?(inner: Repository): Repository
   blobs?(inner: Blobs, repository: Repository): Blobs
   manifests?(inner: Manifests, repository: Repository): Manifests
   tags?(inner: Tags, repository: Repository): Tags
@@ -192,13 +199,14 @@ export function decorate(inner: Backend, overrides: StoreOverrides): Backend {
   return {
     repository: (name) => {
       const repository = inner.repository(name)
-      return {
+      const decorated: Repository = {
         name: repository.name,
         delete: (context) => repository.delete(context),
         blobs: overrides.blobs?.(repository.blobs, repository) ?? repository.blobs,
         manifests: overrides.manifests?.(repository.manifests, repository) ?? repository.manifests,
         tags: overrides.tags?.(repository.tags, repository) ?? repository.tags,
       }
+      return overrides.repository?.(decorated) ?? decorated
     },
     repositories: (options) => inner.repositories(options),
   }

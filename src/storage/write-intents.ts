@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { RegistryError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { type Digest, isDigest } from '../spec/digest.ts'
-import { type StorageDriver, PreconditionFailedError } from './driver.ts'
+import { KeyNotFoundError, PreconditionFailedError, type StorageDriver } from './driver.ts'
 import { CONDEMNED, FORMAT_MARKER, INTENTS } from './layout.ts'
 
 /** How long a write waits for a collection to be done with what it condemned, in milliseconds. */
@@ -86,7 +86,7 @@ export class WriteIntents {
     for await (const entry of this.#driver.list(CONDEMNED, options)) {
       // A batch that is gone by the time it is read was withdrawn or carried out; what it named is then seen by the checks.
       const batch = await this.#driver.get(entry.key, options).catch((error: unknown) => {
-        if (error instanceof Error && error.name === 'KeyNotFoundError') return undefined
+        if (error instanceof KeyNotFoundError) return undefined
         throw error
       })
       for (const digest of batch === undefined ? [] : parseCondemned(entry.key, batch.content)) {

@@ -1,0 +1,294 @@
+import { randomUUID } from 'node:crypto'
+import type {
+  BlobReader,
+  Blobs,
+  ListOptions,
+  LocateOptions,
+  OpenBlobOptions,
+  OperationContext,
+  StartUploadOptions,
+  StatBlobOptions,
+  Upload,
+} from '../backend.ts'
+import type { ByteSource } from '../bytes.ts'
+import { RegistryError } from '../errors.ts'
+import type { Descriptor } from '../spec/descriptor.ts'
+import { algorithmOf, type Digest } from '../spec/digest.ts'
+import { MEDIA_TYPES } from '../spec/media-types.ts'
+import { isRepositoryName, parseRepositoryName } from '../spec/name.ts'
+import { KeyNotFoundError, type ObjectStat, type StorageDriver } from './driver.ts'
+import { blobData, digestOfLinkKey, isWholeLink, linkContent, parseLink, RepositoryLayout } from './layout.ts'
+import { StorageCore } from './storage-core.ts'
+import { UploadSession } from './upload-session.ts'
+
+/** How long a signed URL lasts, in milliseconds; as with Distribution. */
+const SIGNED_URL_MS = 20 * 60 * 1000
+
+/** A URL-safe id that cannot be guessed: ours are UUIDs, Distribution's are too. */
+const UPLOAD_ID = /^[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,127}$/
+
+/** Blobs of one repository over a storage driver. A blob is visible where it is linked, and nowhere else. */
+export class BlobStore implements Blobs {
+  readonly #core: StorageCore
+  readonly #layout: RepositoryLayout
+  readonly minChunkBytes?: number
+
+  /** @throws {@link RegistryError} `NAME_INVALID` */
+  constructor(storage: StorageDriver | StorageCore, repository: string) {
+    this.#core = StorageCore.over(storage)
+    this.#layout = new RepositoryLayout(parseRepositoryName(repository))
+    if (this.#core.driver.minChunkBytes !== undefined) this.minChunkBytes = this.#core.driver.minChunkBytes
+  }
+
+  async stat(digest: Digest, options: StatBlobOptions = {}): Promise<Descriptor> {
+    const found = await this.#find(digest, options)
+    if (options.reliedUpon) await this.#refresh(digest, found.linkedAt)
+    return descriptor(digest, found.data.size)
+  }
+
+  async open(digest: Digest, options: OpenBlobOptions = {}): Promise<BlobReader> {
+    const { range, signal } = options
+    const target = await this.#openData(digest, options)
+    const { size } = target.stat
+    const start = range?.start ?? 0
+    const end = Math.min(range?.end ?? size, size)
+    if (range !== undefined && (start >= size || end <= start)) {
+      await target.body[Symbol.asyncDispose]()
+      throw new RegistryError('RANGE_INVALID', { message: `the blob has ${size} bytes`, detail: { size } })
+    }
+    signal?.throwIfAborted()
+    return { descriptor: descriptor(digest, size), range: { start, end }, body: target.body }
+  }
+
+  async startUpload(options: StartUploadOptions = {}): Promise<UploadSession> {
+    const { signal, digest, size } = options
+    const session = await this.#createSession(options, digest !== undefined ? { target: blobData(digest) } : {}, size)
+    // Not made durable: an upload without a byte may be lost with the power, its client starts again.
+    await this.#core.driver.put(
+      this.#layout.uploadStartedAt(session.id),
+      Buffer.from(session.startedAt.toISOString()),
+      {
+        durable: false,
+        ...(signal && { signal }),
+      },
+    )
+    return session
+  }
+
+  async resumeUpload(id: string, context: OperationContext = {}): Promise<Upload> {
+    const signal = context.signal && { signal: context.signal }
+    if (!UPLOAD_ID.test(id)) throw unknownUpload(id)
+    const key = this.#layout.uploadData(id)
+    const [started, upload] = await Promise.all([
+      this.#core.driver.get(this.#layout.uploadStartedAt(id), signal).catch(absent),
+      this.#core.driver.resumeUpload(key, signal).catch(absent),
+    ])
+    // The mark may have been lost with the power when bytes that were acknowledged later were not.
+    if (started === undefined && (upload === undefined || upload.size === 0)) throw unknownUpload(id)
+    return new UploadSession({
+      core: this.#core,
+      layout: this.#layout,
+      id,
+      startedAt: startedAt(started),
+      upload: upload ?? (await this.#core.driver.createUpload(key, signal)),
+      algorithm: this.#core.uploads.algorithm(key),
+    })
+  }
+
+  async mount(
+    digest: Digest,
+    from: string | AsyncIterable<string>,
+    context: OperationContext = {},
+  ): Promise<Descriptor> {
+    const intent = await this.#core.intents.declare(new Set([digest]), context.signal)
+    try {
+      // Without its data there is no repository to look for.
+      if (typeof from !== 'string' && algorithmOf(digest) === 'sha256' && !(await this.#hasData(digest, context))) {
+        throw unknownBlob(digest)
+      }
+      for await (const source of typeof from === 'string' ? [from] : from) {
+        if (!isRepositoryName(source)) continue
+        const { target, size } = (await this.#linkedIn(new RepositoryLayout(source), digest, context)) ?? {}
+        if (target === undefined || size === undefined) continue
+        await this.#core.driver.put(this.#layout.layerLink(digest), linkContent(target))
+        return descriptor(digest, size)
+      }
+      throw unknownBlob(digest)
+    } finally {
+      intent.release()
+    }
+  }
+
+  async delete(digest: Digest, context: OperationContext = {}): Promise<void> {
+    const link = this.#layout.layerLink(digest)
+    const found = await this.#core.driver.stat(link, context.signal && { signal: context.signal })
+    if (found === undefined) throw unknownBlob(digest)
+    await this.#core.driver.delete(link)
+  }
+
+  async locate(digest: Digest, { method, signal }: LocateOptions): Promise<URL | undefined> {
+    if (this.#core.driver.signUrl === undefined) return undefined
+    const { target } = await this.#find(digest, signal && { signal })
+    return this.#core.driver.signUrl(blobData(target), { method, expiresInMs: SIGNED_URL_MS })
+  }
+
+  async put(content: ByteSource, options: StartUploadOptions = {}): Promise<Descriptor> {
+    const { digest, size, signal, algorithm = 'sha256' } = options
+    const session = await this.#createSession(options, digest !== undefined ? { target: blobData(digest) } : {}, size)
+    try {
+      const counted = { at: 0, ...(signal && { signal }) }
+      const stored =
+        digest !== undefined
+          ? await session.commit(digest, { ...counted, last: content })
+          : await session.commitAs(content, algorithm, counted)
+      if (size !== undefined && stored.size !== size) {
+        throw new RegistryError('SIZE_INVALID', { detail: { expected: size, received: stored.size } })
+      }
+      return stored
+    } catch (error) {
+      await session.cancel().catch((err: unknown) => {
+        this.#core.logger.warn({ err, upload: session.id }, 'could not remove a failed upload')
+      })
+      throw error
+    } finally {
+      await session[Symbol.asyncDispose]()
+    }
+  }
+
+  async *list(options: ListOptions = {}): AsyncGenerator<Digest> {
+    const { after, signal } = options
+    const start = after === undefined ? undefined : `${this.#layout.layers}/${after.replace(':', '/')}`
+    for await (const entry of this.#core.driver.list(this.#layout.layers, {
+      ...(start !== undefined && { after: start }),
+      ...(signal && { signal }),
+    })) {
+      const digest = digestOfLinkKey(this.#layout.layers, entry.key)
+      if (digest !== undefined && (after === undefined || digest > after)) yield digest
+    }
+  }
+
+  /** Starts a session without a mark: one request sees it through, nobody else needs to find it. */
+  async #createSession(
+    { algorithm, digest, signal }: StartUploadOptions,
+    target: { readonly target?: string },
+    size: number | undefined,
+  ): Promise<UploadSession> {
+    const id = randomUUID()
+    const key = this.#layout.uploadData(id)
+    const announced = digest !== undefined ? algorithmOf(digest) : (algorithm ?? 'sha256')
+    const upload = await this.#core.driver.createUpload(key, {
+      ...target,
+      ...(size !== undefined && { size }),
+      ...(signal && { signal }),
+    })
+    this.#core.uploads.announce(key, announced)
+    return new UploadSession({
+      core: this.#core,
+      layout: this.#layout,
+      id,
+      startedAt: new Date(),
+      upload,
+      algorithm: announced,
+    })
+  }
+
+  async #find(digest: Digest, { signal }: OperationContext = {}): Promise<FoundBlob> {
+    const options = signal && { signal }
+    const key = this.#layout.layerLink(digest)
+    if (algorithmOf(digest) === 'sha256') {
+      // A sha256 link names its own digest, so link and data can be asked for at once.
+      const [link, data] = await Promise.all([
+        this.#core.driver.stat(key, options),
+        this.#core.driver.stat(blobData(digest), options),
+      ])
+      if (link === undefined || data === undefined || !isWholeLink(digest, link.size)) throw unknownBlob(digest)
+      return { target: digest, data, linkedAt: link.modifiedAt }
+    }
+    // Distribution keeps other algorithms as aliases: the link says under which digest the data lies.
+    const link = await this.#core.driver.get(key, options).catch(absent)
+    const target = link && parseLink(key, link.content)
+    const data = target && (await this.#core.driver.stat(blobData(target), options))
+    if (link === undefined || target === undefined || data === undefined) throw unknownBlob(digest)
+    return { target, data, linkedAt: link.stat.modifiedAt }
+  }
+
+  async #openData(digest: Digest, { range, signal }: OpenBlobOptions) {
+    const options = { ...(range && { range }), ...(signal && { signal }) }
+    if (algorithmOf(digest) !== 'sha256') {
+      const { target } = await this.#find(digest, options)
+      return this.#core.driver.read(blobData(target), options).catch(asUnknown(digest))
+    }
+    const [link, data] = await Promise.allSettled([
+      this.#core.driver.stat(this.#layout.layerLink(digest), signal && { signal }),
+      this.#core.driver.read(blobData(digest), options),
+    ])
+    if (link.status === 'rejected' || link.value === undefined || !isWholeLink(digest, link.value.size)) {
+      if (data.status === 'fulfilled') await data.value.body[Symbol.asyncDispose]()
+      throw link.status === 'rejected' ? link.reason : unknownBlob(digest)
+    }
+    if (data.status === 'rejected') throw asError(data.reason, digest)
+    return data.value
+  }
+
+  async #hasData(digest: Digest, { signal }: OperationContext): Promise<boolean> {
+    return (await this.#core.driver.stat(blobData(digest), signal && { signal })) !== undefined
+  }
+
+  async #linkedIn(layout: RepositoryLayout, digest: Digest, { signal }: OperationContext) {
+    const options = signal && { signal }
+    const key = layout.layerLink(digest)
+    const link = await this.#core.driver.get(key, options).catch(absent)
+    const target = link && parseLink(key, link.content)
+    if (target === undefined) return undefined
+    const data = await this.#core.driver.stat(blobData(target), options)
+    return data && { target, size: data.size }
+  }
+
+  /** A link half way through the grace period is dated anew: whoever relies on it is given the whole period. */
+  async #refresh(digest: Digest, linkedAt: Date): Promise<void> {
+    if (Date.now() - linkedAt.getTime() < this.#core.gracePeriodMs / 2) return
+    const { target } = await this.#find(digest)
+    await this.#core.driver.put(this.#layout.layerLink(digest), linkContent(target))
+  }
+}
+
+interface FoundBlob {
+  /** The digest under which the data lies. */
+  readonly target: Digest
+  readonly data: ObjectStat
+  readonly linkedAt: Date
+}
+
+function descriptor(digest: Digest, size: number): Descriptor {
+  return { mediaType: MEDIA_TYPES.octetStream, digest, size }
+}
+
+function unknownBlob(digest: Digest): RegistryError {
+  return new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
+}
+
+function unknownUpload(id: string): RegistryError {
+  return new RegistryError('BLOB_UPLOAD_UNKNOWN', { detail: { upload: id.slice(0, 128) } })
+}
+
+/** For `.catch`: only absence becomes `undefined`; "cannot tell" stays an error. */
+function absent(error: unknown): undefined {
+  if (error instanceof KeyNotFoundError) return undefined
+  throw error
+}
+
+function asError(error: unknown, digest: Digest): unknown {
+  return error instanceof KeyNotFoundError ? unknownBlob(digest) : error
+}
+
+function asUnknown(digest: Digest): (error: unknown) => never {
+  return (error) => {
+    throw asError(error, digest)
+  }
+}
+
+/** RFC 3339 as Distribution writes it; what cannot be read is dated by the store. */
+function startedAt(mark: { readonly stat: ObjectStat; readonly content: Uint8Array } | undefined): Date {
+  const date = new Date(mark === undefined ? Number.NaN : Buffer.from(mark.content).toString('latin1'))
+  return Number.isNaN(date.getTime()) ? (mark?.stat.modifiedAt ?? new Date()) : date
+}

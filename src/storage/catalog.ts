@@ -1,0 +1,47 @@
+import type { ListOptions } from '../backend.ts'
+import { REPOSITORIES } from './layout.ts'
+import { inByteOrder } from './listing.ts'
+import type { StorageCore } from './storage-core.ts'
+
+/** Names of all repositories that hold a manifest, in byte order. */
+export function listRepositories(core: StorageCore, options: ListOptions = {}): AsyncGenerator<string> {
+  const { after } = options
+  const names = inByteOrder(walk(core, '', options), (name) => hasManifests(core, name, options))
+  return after === undefined ? names : startingAfter(names, after)
+}
+
+/** Depth first, in the order of folders: a repository, then what lies inside it. */
+async function* walk(core: StorageCore, parent: string, options: ListOptions): AsyncGenerator<string> {
+  const children: string[] = []
+  let isRepository = false
+  const folder = parent === '' ? REPOSITORIES : `${REPOSITORIES}/${parent}`
+  for await (const entry of core.driver.list(folder, {
+    shallow: true,
+    ...(options.signal && { signal: options.signal }),
+  })) {
+    const name = entry.key.slice(folder.length + 1)
+    if (!entry.isPrefix) continue
+    if (name === '_manifests') isRepository = true
+    // No repository name has a component that begins with "_": those are Distribution's folders and ours.
+    else if (!name.startsWith('_')) children.push(parent === '' ? name : `${parent}/${name}`)
+  }
+  if (isRepository && parent !== '') yield parent
+  for (const child of children) {
+    if (mayHoldNamesAfter(child, options.after)) yield* walk(core, child, options)
+  }
+}
+
+/** "0" is the character after "/": everything inside `folder` sorts before `folder0`. */
+function mayHoldNamesAfter(folder: string, after: string | undefined): boolean {
+  return after === undefined || `${folder}0` > after
+}
+
+async function hasManifests(core: StorageCore, name: string, { signal }: ListOptions): Promise<boolean> {
+  const folder = `${REPOSITORIES}/${name}/_manifests`
+  for await (const _ of core.driver.list(folder, { shallow: true, ...(signal && { signal }) })) return true
+  return false
+}
+
+async function* startingAfter(names: AsyncIterable<string>, after: string): AsyncGenerator<string> {
+  for await (const name of names) if (name > after) yield name
+}

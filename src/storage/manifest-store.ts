@@ -1,0 +1,202 @@
+import type {
+  ListOptions,
+  Manifest,
+  Manifests,
+  OperationContext,
+  PutManifestOptions,
+  ReferrersOptions,
+} from '../backend.ts'
+import { RegistryError } from '../errors.ts'
+import type { Descriptor } from '../spec/descriptor.ts'
+import { algorithmOf, type Digest, digestOf, isDigest } from '../spec/digest.ts'
+import {
+  declaredMediaType,
+  detectMediaType,
+  type ParsedManifest,
+  parseManifest,
+  referencesOf,
+} from '../spec/manifest.ts'
+import { MEDIA_TYPES } from '../spec/media-types.ts'
+import { parseRepositoryName, parseTag } from '../spec/name.ts'
+import { KeyNotFoundError, type StorageDriver } from './driver.ts'
+import { blobData, digestOfLinkKey, isWholeLink, linkContent, RepositoryLayout } from './layout.ts'
+import { ReferenceCheck } from './reference-check.ts'
+import { ReferrerStore } from './referrer-store.ts'
+import { StorageCore } from './storage-core.ts'
+import { TagStore } from './tag-store.ts'
+
+/** How many tags are looked at together when a manifest is deleted. */
+const TAGS_AT_ONCE = 16
+
+/** Manifests of one repository over a storage driver. Their bytes are never re-serialised. */
+export class ManifestStore implements Manifests {
+  readonly #core: StorageCore
+  readonly #layout: RepositoryLayout
+  readonly #tags: TagStore
+  readonly #referrers: ReferrerStore
+  readonly #references: ReferenceCheck
+
+  /** @throws {@link RegistryError} `NAME_INVALID` */
+  constructor(storage: StorageDriver | StorageCore, repository: string) {
+    this.#core = StorageCore.over(storage)
+    this.#layout = new RepositoryLayout(parseRepositoryName(repository))
+    this.#tags = new TagStore(this.#core, repository)
+    this.#references = new ReferenceCheck(this.#core, this.#layout)
+    this.#referrers = new ReferrerStore(this.#core, this.#layout, (reference, context) =>
+      this.#read(reference, context),
+    )
+  }
+
+  async stat(reference: Digest | string, context: OperationContext = {}): Promise<Descriptor> {
+    return (await this.get(reference, context)).descriptor
+  }
+
+  async get(reference: Digest | string, context: OperationContext = {}): Promise<Manifest> {
+    const manifest = await this.#read(reference, context)
+    if (manifest !== undefined) return manifest
+    throw unknownManifest(reference)
+  }
+
+  async put(content: Uint8Array, options: PutManifestOptions): Promise<Descriptor> {
+    const { mediaType, expected, signal } = options
+    const tags = [...new Set((options.tags ?? []).map(parseTag))]
+    const parsed = parseManifest(content, mediaType)
+    const digest = digestOf(content, options.digest && algorithmOf(options.digest))
+    if (options.digest !== undefined && options.digest !== digest) {
+      throw new RegistryError('DIGEST_INVALID', { detail: { expected: options.digest, received: digest } })
+    }
+    const intent = await this.#core.intents.declare(new Set([digest, ...referencesOf(parsed, content)]), signal)
+    try {
+      await this.#references.check(parsed, signal && { signal })
+      await this.#write(digest, content, parsed)
+      // A tag that was acknowledged must not come to point to a revision that the power took: revision first, then tags.
+      await allSettled(tags.map((tag) => this.#tags.point(tag, digest, expected)))
+    } finally {
+      intent.release()
+    }
+    this.#core.manifestCache.set(digest, content)
+    return describe(digest, content, mediaType)
+  }
+
+  async delete(digest: Digest, context: OperationContext = {}): Promise<readonly string[]> {
+    const manifest = await this.get(digest, context)
+    // Tags first: the other way round, a crash would leave tags that point to nothing.
+    const tags = await this.#tagsOf(digest, context)
+    await allSettled(tags.map((tag) => this.#tags.delete(tag).catch(ignoreUnknown)))
+    await this.#referrers.remove(digest, manifest)
+    await this.#core.driver.deletePrefix(this.#layout.revision(digest))
+    return tags
+  }
+
+  async *list(options: ListOptions = {}): AsyncGenerator<Digest> {
+    const { after, signal } = options
+    const { revisions } = this.#layout
+    for await (const entry of this.#core.driver.list(revisions, {
+      ...(after !== undefined && { after: `${revisions}/${after.replace(':', '/')}` }),
+      ...(signal && { signal }),
+    })) {
+      const digest = digestOfLinkKey(revisions, entry.key)
+      if (digest !== undefined && (after === undefined || digest > after)) yield digest
+    }
+  }
+
+  referrers(subject: Digest, options: ReferrersOptions = {}): AsyncIterable<Descriptor> {
+    return this.#referrers.list(subject, options)
+  }
+
+  /** By tag or digest; `undefined` when any of tag, revision link and data is absent. */
+  async #read(reference: Digest | string, context: OperationContext = {}): Promise<Manifest | undefined> {
+    const options = context.signal && { signal: context.signal }
+    const digest = isDigest(reference) ? reference : (await this.#tags.current(reference, context))?.digest
+    if (digest === undefined) return undefined
+    const [link, content] = await Promise.all([
+      this.#core.driver.stat(this.#layout.revisionLink(digest), options),
+      this.#content(digest, options),
+    ])
+    if (link === undefined || !isWholeLink(digest, link.size) || content === undefined) return undefined
+    return { descriptor: describe(digest, content, await this.#mediaType(digest, content, options)), content }
+  }
+
+  async #content(
+    digest: Digest,
+    options: { readonly signal: AbortSignal } | undefined,
+  ): Promise<Uint8Array | undefined> {
+    const cached = this.#core.manifestCache.get(digest)
+    if (cached !== undefined) return cached
+    try {
+      const { content } = await this.#core.driver.get(blobData(digest), options)
+      if (digestOf(content, algorithmOf(digest)) !== digest) throw new Error(`damaged manifest: ${digest}`)
+      this.#core.manifestCache.set(digest, content)
+      return content
+    } catch (error) {
+      if (error instanceof KeyNotFoundError) return undefined
+      throw error
+    }
+  }
+
+  /** From the bytes, as Distribution does; where they do not declare it, from what the client said when it pushed them. */
+  async #mediaType(
+    digest: Digest,
+    content: Uint8Array,
+    options: { readonly signal: AbortSignal } | undefined,
+  ): Promise<string> {
+    const declared = declaredMediaType(content)
+    if (declared !== undefined) return declared
+    try {
+      const said = await this.#core.driver.get(this.#layout.revisionMediaType(digest), options)
+      if (said.content.byteLength > 0) return Buffer.from(said.content).toString('latin1')
+    } catch (error) {
+      if (!(error instanceof KeyNotFoundError)) throw error
+    }
+    return detectMediaType(content) ?? MEDIA_TYPES.octetStream
+  }
+
+  async #write(digest: Digest, content: Uint8Array, parsed: ParsedManifest): Promise<void> {
+    const { driver } = this.#core
+    const writes = [
+      driver.put(blobData(digest), content),
+      driver.put(this.#layout.revisionLink(digest), linkContent(digest)),
+    ]
+    if (parsed.mediaType !== detectMediaType(content)) {
+      writes.push(driver.put(this.#layout.revisionMediaType(digest), Buffer.from(parsed.mediaType, 'latin1')))
+    }
+    if (parsed.subject !== undefined) writes.push(this.#referrers.add(parsed.subject.digest, digest))
+    await allSettled(writes)
+  }
+
+  /** Reads where every tag points: Distribution's layout has no way back from a manifest to its tags. */
+  async #tagsOf(digest: Digest, context: OperationContext): Promise<string[]> {
+    const found: string[] = []
+    let batch: string[] = []
+    const look = async () => {
+      const targets = await Promise.all(batch.map((tag) => this.#tags.current(tag, context)))
+      found.push(...batch.filter((_, i) => targets[i]?.digest === digest))
+      batch = []
+    }
+    for await (const tag of this.#tags.list(context)) {
+      batch.push(tag)
+      if (batch.length === TAGS_AT_ONCE) await look()
+    }
+    await look()
+    return found
+  }
+}
+
+function describe(digest: Digest, content: Uint8Array, mediaType: string): Descriptor {
+  return { mediaType, digest, size: content.byteLength }
+}
+
+function unknownManifest(reference: string): RegistryError {
+  return new RegistryError('MANIFEST_UNKNOWN', { detail: { reference: reference.slice(0, 160) } })
+}
+
+/** Waits for all, also when one fails: none may go on in the background of a request that has been answered. */
+async function allSettled(writes: readonly Promise<unknown>[]): Promise<void> {
+  for (const result of await Promise.allSettled(writes)) {
+    if (result.status === 'rejected') throw result.reason
+  }
+}
+
+function ignoreUnknown(error: unknown): void {
+  if (!RegistryError.is(error, 'MANIFEST_UNKNOWN')) throw error
+}

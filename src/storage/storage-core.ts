@@ -1,0 +1,59 @@
+import { consoleLogger, type Logger } from '../logger.ts'
+import type { StorageDriver } from './driver.ts'
+import { guardDriver } from './guard.ts'
+import { ManifestCache } from './manifest-cache.ts'
+import { UploadTable } from './upload-table.ts'
+import { WriteIntents } from './write-intents.ts'
+
+/** Which references of a manifest may be missing when it is pushed. */
+export type Sparseness =
+  /** Every config, layer and child must be there. */
+  | 'none'
+  /** An index may lack platforms, an image may not lack layers. */
+  | 'index'
+  /** Nothing needs to be there. */
+  | 'all'
+
+export interface StorageOptions {
+  /** Which references of a manifest may be missing when it is pushed. Default: `'index'`. */
+  readonly sparse?: Sparseness
+  /** Default: warnings and errors to standard error. */
+  readonly logger?: Logger
+  /**
+   * For how long, in milliseconds, a collection leaves alone what nothing references yet. A client that was told by HEAD that a
+   * blob is here relies on it for that long. Default: 24 hours.
+   */
+  readonly gracePeriodMs?: number
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000
+
+/** What the stores of all repositories over one driver share. Everything in it can be lost: the truth is in the driver. */
+export class StorageCore {
+  readonly driver: StorageDriver
+  readonly intents: WriteIntents
+  readonly uploads: UploadTable = new UploadTable()
+  readonly manifestCache: ManifestCache = new ManifestCache()
+  readonly sparse: Sparseness
+  readonly gracePeriodMs: number
+  readonly logger: Logger
+
+  constructor(driver: StorageDriver, options: StorageOptions = {}) {
+    this.driver = guardDriver(driver)
+    this.logger = options.logger ?? consoleLogger
+    this.intents = new WriteIntents(this.driver, this.logger)
+    this.sparse = options.sparse ?? 'index'
+    this.gracePeriodMs = options.gracePeriodMs ?? DAY_MS
+  }
+
+  /** Lets a store be made from a driver alone. */
+  static over(storage: StorageDriver | StorageCore): StorageCore {
+    return storage instanceof StorageCore ? storage : new StorageCore(storage)
+  }
+
+  /** Waits for what goes on in the background, then closes the driver. */
+  async close(): Promise<void> {
+    await this.intents.close()
+    await this.driver.close?.()
+  }
+}

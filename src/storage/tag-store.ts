@@ -1,0 +1,155 @@
+import type { ExpectedTag, ListOptions, OperationContext, SetTagOptions, Tags } from '../backend.ts'
+import { RegistryError } from '../errors.ts'
+import type { Digest } from '../spec/digest.ts'
+import { isTag, parseRepositoryName, parseTag } from '../spec/name.ts'
+import { KeyNotFoundError, type ObjectStat, PreconditionFailedError, type StorageDriver } from './driver.ts'
+import { isWholeLink, linkContent, parseLink, RepositoryLayout } from './layout.ts'
+import { inByteOrder } from './listing.ts'
+import { StorageCore } from './storage-core.ts'
+
+/** What a tag points to now. */
+export interface TagTarget {
+  readonly digest: Digest
+  readonly stat: ObjectStat
+}
+
+/** Tags of one repository over a storage driver: each is one small object, and the last writer wins unless one is expected. */
+export class TagStore implements Tags {
+  readonly #core: StorageCore
+  readonly #name: string
+  readonly #layout: RepositoryLayout
+
+  /** @throws {@link RegistryError} `NAME_INVALID` */
+  constructor(storage: StorageDriver | StorageCore, repository: string) {
+    this.#core = StorageCore.over(storage)
+    this.#name = parseRepositoryName(repository)
+    this.#layout = new RepositoryLayout(repository)
+  }
+
+  async resolve(tag: string, context: OperationContext = {}): Promise<Digest> {
+    const target = await this.current(tag, context)
+    if (target === undefined) throw unknownTag(tag)
+    return target.digest
+  }
+
+  async set(tag: string, target: Digest, options: SetTagOptions = {}): Promise<void> {
+    parseTag(tag)
+    const intent = await this.#core.intents.declare(new Set([target]), options.signal)
+    try {
+      const link = await this.#core.driver.stat(this.#layout.revisionLink(target))
+      if (link === undefined || !isWholeLink(target, link.size)) {
+        throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest: target } })
+      }
+      await this.point(tag, target, options.expected)
+    } finally {
+      intent.release()
+    }
+  }
+
+  async delete(tag: string, context: OperationContext = {}): Promise<void> {
+    if ((await this.current(tag, context)) === undefined) throw unknownTag(tag)
+    await this.#core.driver.deletePrefix(this.#layout.tag(tag))
+  }
+
+  async *list(options: ListOptions = {}): AsyncGenerator<string> {
+    const { after } = options
+    let any = false
+    for await (const tag of inByteOrder(this.#folders(options), (name) => this.#exists(name, options))) {
+      any = true
+      if (after === undefined || tag > after) yield tag
+    }
+    if (!any && !(await this.#repositoryExists(options))) {
+      throw new RegistryError('NAME_UNKNOWN', { detail: { name: this.#name } })
+    }
+  }
+
+  /** What `tag` points to; `undefined` when it does not exist, or was never written whole. */
+  async current(tag: string, { signal }: OperationContext = {}): Promise<TagTarget | undefined> {
+    if (!isTag(tag)) return undefined
+    const key = this.#layout.tagCurrent(tag)
+    try {
+      const { content, stat } = await this.#core.driver.get(key, signal && { signal })
+      const digest = parseLink(key, content)
+      return digest && { digest, stat }
+    } catch (error) {
+      if (error instanceof KeyNotFoundError) return undefined
+      throw error
+    }
+  }
+
+  /** Points `tag` to a manifest whose revision is durable already, and which an intent of the caller protects. */
+  async point(tag: string, target: Digest, expected?: ExpectedTag): Promise<void> {
+    const content = linkContent(target)
+    const condition = expected === undefined ? undefined : await this.#condition(tag, expected)
+    const history = this.#core.driver.put(this.#layout.tagIndexEntry(tag, target), content)
+    const [entry, current] = await Promise.allSettled([
+      history,
+      this.#core.driver.put(this.#layout.tagCurrent(tag), content, condition),
+    ])
+    if (current.status === 'rejected') {
+      throw current.reason instanceof PreconditionFailedError ? moved(tag, current.reason) : current.reason
+    }
+    if (entry.status === 'rejected') throw entry.reason
+  }
+
+  /** Checks what is expected of `tag` now, and turns it into a condition on the write. */
+  async #condition(tag: string, expected: ExpectedTag): Promise<{ readonly ifVersion: string | null }> {
+    if (!this.#core.driver.conditionalPuts) {
+      throw new RegistryError('UNSUPPORTED', {
+        message: 'this storage cannot change a tag on a condition: leave out If-Match and If-None-Match',
+      })
+    }
+    const now = await this.current(tag)
+    if (now === undefined) {
+      if (expected !== null) throw moved(tag)
+      return { ifVersion: await this.#unfinished(tag) }
+    }
+    if (expected === null || (expected !== 'any' && expected !== now.digest)) throw moved(tag)
+    if (now.stat.version === undefined) throw new Error(`${this.#core.driver.name} gave no version to compare`)
+    return { ifVersion: now.stat.version }
+  }
+
+  /** The version of an empty link that a crash left behind, which counts as no tag and may be replaced; else `null`. */
+  async #unfinished(tag: string): Promise<string | null> {
+    return (await this.#core.driver.stat(this.#layout.tagCurrent(tag)))?.version ?? null
+  }
+
+  async *#folders({ after, signal }: ListOptions): AsyncGenerator<string> {
+    const { tags } = this.#layout
+    for await (const entry of this.#core.driver.list(tags, {
+      shallow: true,
+      ...(after !== undefined && { after: `${tags}/${after}` }),
+      ...(signal && { signal }),
+    })) {
+      if (entry.isPrefix) yield entry.key.slice(tags.length + 1)
+    }
+  }
+
+  async #exists(tag: string, context: OperationContext): Promise<boolean> {
+    return (await this.current(tag, context)) !== undefined
+  }
+
+  /** Whether there is a manifest, so that "no tags" is an answer; or any tag at all, when a page begins after the last. */
+  async #repositoryExists({ signal }: OperationContext): Promise<boolean> {
+    for await (const _ of this.#core.driver.list(this.#layout.manifests, {
+      shallow: true,
+      ...(signal && { signal }),
+    })) {
+      return true
+    }
+    return false
+  }
+}
+
+function unknownTag(tag: string): RegistryError {
+  return new RegistryError('MANIFEST_UNKNOWN', { detail: { tag: tag.slice(0, 128) } })
+}
+
+function moved(tag: string, cause?: unknown): RegistryError {
+  return new RegistryError('DENIED', {
+    status: 412,
+    message: 'the tag is not where it was expected to be; look where it points now, and decide again',
+    detail: { tag },
+    cause,
+  })
+}
