@@ -1,0 +1,72 @@
+import { Buffer } from 'node:buffer'
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { constants } from 'node:http2'
+import type { HttpResponse } from '../http/message.ts'
+import { lingerThenEnd } from './node-linger.ts'
+import { hasLeft, type NodeRequest, type NodeResponse } from './node-request.ts'
+
+/**
+ * Writes a neutral response to Node's: the one place where bytes leave. Disposes of its body in any case.
+ *
+ * @param signal - asked for only where a body takes time to send
+ * @throws whatever kept the response from being sent whole; had it begun, the connection is broken so that the client notices
+ */
+export async function send(
+  req: NodeRequest,
+  response: NodeResponse,
+  answer: HttpResponse,
+  signal: () => AbortSignal,
+): Promise<void> {
+  // http2's compatibility response takes the same calls; only the types of the two do not unite.
+  const res = response as ServerResponse
+  const { body, status } = answer
+  const whole = body === null || typeof body === 'string' || body instanceof Uint8Array
+  try {
+    if (hasLeft(response)) return
+    const early = !('stream' in req) && !req.complete
+    const headers = answer.headers as OutgoingHttpHeaders // ours are readonly, Node only reads them
+    const length = whole ? missingLength(answer, req.method) : undefined
+    if (length === undefined && !early) res.writeHead(status, headers)
+    else {
+      res.writeHead(status, {
+        ...headers,
+        ...(length !== undefined && { 'content-length': length }),
+        ...(early && { connection: 'close' }),
+      })
+    }
+    if (!whole && req.method !== 'HEAD') await body.sendTo(res, signal())
+    if (early) lingerThenEnd(req, res, whole ? body : null)
+    else {
+      res.end(whole ? body : null)
+      if ('stream' in req && !req.stream.readableEnded) refuseRest(req.stream)
+    }
+  } catch (error) {
+    if (res.headersSent) breakOff(response)
+    throw error
+  } finally {
+    if (!whole) await body[Symbol.asyncDispose]()
+  }
+}
+
+/** Bytes of a body that is there whole, where the headers do not say: a client must not wait for more. */
+function missingLength({ status, headers, body }: HttpResponse, method: string | undefined): number | undefined {
+  if (headers['content-length'] !== undefined || method === 'HEAD' || status === 204 || status === 304) return undefined
+  if (typeof body === 'string') return Buffer.byteLength(body)
+  return body instanceof Uint8Array ? body.byteLength : 0
+}
+
+/** What http2 has for an answer to a request whose body nobody reads to its end (RFC 9113, 8.1). */
+function refuseRest(stream: {
+  readonly destroyed: boolean
+  close(code: number): void
+  once(event: 'finish', listener: () => void): unknown
+}): void {
+  stream.once('finish', () => {
+    if (!stream.destroyed) stream.close(constants.NGHTTP2_NO_ERROR)
+  })
+}
+
+function breakOff(res: NodeResponse): void {
+  if ('stream' in res) res.stream?.close(constants.NGHTTP2_INTERNAL_ERROR)
+  else res.destroy()
+}

@@ -1,0 +1,55 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
+import { type BackendOf, createHandler, type HandlerOptions } from '../http/handler.ts'
+import type { HttpHandler } from '../http/message.ts'
+import { consoleLogger, type Logger } from '../logger.ts'
+import { createServe, endWithError } from './node-serve.ts'
+
+export interface AdapterOptions {
+  /** Default: warnings and errors to standard error. */
+  readonly logger?: Logger
+}
+
+/** For `http.createServer`, `https.createServer`, `http2.createSecureServer`, their 'checkContinue', and connect's `use`. */
+export type NodeListener = (
+  req: IncomingMessage | Http2ServerRequest,
+  res: ServerResponse | Http2ServerResponse,
+  next?: (error?: unknown) => void,
+) => void
+
+/** A registry as a request listener; what is not under `/v2/` goes to `next`, or gets a 404. `raw` is the request. */
+export function registryListener(registry: BackendOf, options: HandlerOptions): NodeListener {
+  return toNodeListener(createHandler(registry, options), options)
+}
+
+/** The same over any handler. */
+export function toNodeListener(handler: HttpHandler, { logger = consoleLogger }: AdapterOptions = {}): NodeListener {
+  const serve = createServe(handler, logger)
+  return (req, res, next) => {
+    const { originalUrl, baseUrl, rawBody, body } = req as ParsedRequest
+    const mounted = { outerUrl: originalUrl, base: baseUrl, raw: req, parsed: () => [rawBody, body] }
+    serve(req, res, mounted).then(
+      (served) => {
+        if (served) return
+        if (next === undefined) endWithError(res, 404)
+        else next()
+      },
+      (error: unknown) => {
+        if (next !== undefined) return next(error)
+        logger.error({ err: error }, 'a request failed')
+        endWithError(res, 500)
+      },
+    )
+  }
+}
+
+/** What connect, Express and body parsers put on a request. */
+type ParsedRequest = { originalUrl?: string; baseUrl?: string; rawBody?: unknown; body?: unknown }
+
+/** A server of nothing but a registry, not yet listening: it lets uploads take their time and refuses before they are sent. */
+export function createRegistryServer(registry: BackendOf, options: HandlerOptions): Server {
+  const listener = registryListener(registry, options)
+  // Node's 300 s for a whole request would cut big layers off; with it at 0, `headersTimeout` must be said.
+  const limits = { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 75_000 }
+  return createServer(limits, listener).on('checkContinue', listener)
+}
