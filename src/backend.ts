@@ -89,7 +89,7 @@ export interface Blobs {
   mount(digest: Digest, from: string | AsyncIterable<string>, context?: OperationContext): Promise<Descriptor>
   /** @throws `BLOB_UNKNOWN` */
   delete(digest: Digest, context?: OperationContext): Promise<void>
-  /** URL a client may fetch instead (presigned, CDN); `undefined` when we must serve it. */
+  /** URL a client may fetch instead (presigned, CDN); `undefined` when we must serve it. @throws `BLOB_UNKNOWN` rather than to give a URL of what is not in this repository */
   locate(digest: Digest, options: LocateOptions): Promise<URL | undefined>
 
   /** Uploads in one go; the digest is computed, and checked where one is given. @throws `DIGEST_INVALID`, `SIZE_INVALID` */

@@ -17,9 +17,13 @@ export interface ByteRange {
  * Bytes that are ready to go: whatever can fail to open has failed already. Read once, by one of the two ways;
  * disposing an unread or half-read body releases its file descriptor or socket.
  */
-export interface ByteBody extends AsyncDisposable {
+export interface ByteBody extends SendableBytes {
   /** Bytes. */
   readonly size: number
+}
+
+/** A {@link ByteBody} whose length only its end will tell: a listing that is written as it is read. */
+export interface SendableBytes extends AsyncDisposable {
   /** Takes over the body: destroying the stream releases what the body held. */
   stream(): ByteStream
   /**
@@ -58,13 +62,15 @@ export function toReadable(source: ByteSource): Readable {
 /**
  * Reads a whole source into memory, up to `maxBytes`.
  *
- * @returns `undefined` when there is more; the source is then destroyed, or left where it is if it cannot be.
+ * @returns `undefined` when there is more. A Node stream is then left where it is, neither read on nor destroyed: behind an
+ * `IncomingMessage` is the socket on which a refusal has to travel.
  */
 export async function readAll(source: ByteSource, maxBytes: number): Promise<Uint8Array | undefined> {
   if (source instanceof Uint8Array) return source.byteLength > maxBytes ? undefined : source
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of source) {
+  const kept = source instanceof Readable ? source.iterator({ destroyOnReturn: false }) : source
+  for await (const chunk of kept) {
     size += chunk.byteLength
     if (size > maxBytes) return undefined
     chunks.push(chunk)

@@ -1,13 +1,24 @@
 import type { AccessController, Grant } from '../auth/access.ts'
-import type { Backend, OperationContext } from '../backend.ts'
-import type { Logger } from '../logger.ts'
+import type { Backend } from '../backend.ts'
+import { consoleLogger, type Logger } from '../logger.ts'
+import { contextOf, requestIdOf } from './context.ts'
+import { type CorsOptions, corsHeaders, preflightResponse } from './cors.ts'
+import { answer } from './endpoints/table.ts'
+import { errorResponse } from './errors.ts'
+import type { Settings } from './exchange.ts'
+import { type Forwarded, forwardedReader } from './forwarded.ts'
+import { COMMON_HEADERS } from './headers.ts'
+import { createLocator } from './location.ts'
 import type { HttpHandler, HttpRequest, HttpResponse } from './message.ts'
-import type { Route, RouteOf } from './route.ts'
+import { accessFor, type GuardedKind } from './required-access.ts'
+import { parseRoute, type RouteOf } from './route.ts'
+
+export type { CorsOptions } from './cors.ts'
 
 export interface HandlerOptions {
   /** Required, so that an open registry is a decision: `anyone()` says it. */
   readonly access: AccessController
-  /** Largest manifest accepted, in bytes. Default: 4 MiB. */
+  /** Largest manifest accepted, and largest page of referrers, in bytes. Default: 4 MiB. */
   readonly maxManifestBytes?: number
   /** Largest page of tags, referrers and repositories; a larger `n` is clamped. Default: 1000. */
   readonly maxPageSize?: number
@@ -15,34 +26,75 @@ export interface HandlerOptions {
   readonly redirect?: boolean | ((request: HttpRequest) => boolean)
   /** Origin and path under which clients reach the registry, for absolute `Location` headers. Default: path-absolute ones. */
   readonly publicUrl?: URL | string
+  /**
+   * Addresses and CIDR blocks of proxies whose `Forwarded` or `X-Forwarded-*` headers are believed: for absolute `Location`
+   * headers, and for the client's address in events. Default: none. `publicUrl` goes before what they say of the host.
+   */
+  readonly trustedProxies?: readonly string[]
   /** Browsers of these origins may call; `'*'` for any, without credentials. Default: none. */
   readonly cors?: CorsOptions
   /** Default: warnings and errors to standard error. */
   readonly logger?: Logger
 }
 
-export interface CorsOptions {
-  readonly origins: '*' | readonly string[]
-  /** Seconds a browser may keep the answer to a preflight. Default: 600. */
-  readonly maxAgeSeconds?: number
-}
-
-export interface Exchange<K extends Route['kind'] = Route['kind']> {
-  readonly request: HttpRequest
-  readonly route: RouteOf<K>
-  readonly backend: Backend
-  readonly grant: Grant
-  readonly context: OperationContext
-  readonly options: HandlerOptions
-}
-
-/** Adding a route without an endpoint is a compile error; the table of required access is typed the same way. */
-export type Endpoints = { readonly [K in Route['kind']]: (exchange: Exchange<K>) => Promise<HttpResponse> }
-
 /** A function in place of a backend chooses one per request: a tenant by host name, by user, by path. */
 export type BackendOf = Backend | ((request: HttpRequest) => Backend | Promise<Backend>)
 
-/** A registry over HTTP: plain messages in, plain messages out. */
+/**
+ * A registry over HTTP: plain messages in, plain messages out. The handler never rejects; it answers `undefined` when the
+ * request is not for a registry, before it has looked at anything but the path.
+ *
+ * @throws `TypeError` for options that make no sense
+ */
 export function createHandler(backend: BackendOf, options: HandlerOptions): HttpHandler {
-  throw new Error(`not written yet: ${typeof backend} ${typeof options}`)
+  const { access, cors, logger = consoleLogger } = options
+  // For callers without types: without this, a forgotten option would be found out by the first request.
+  if (typeof access?.authorize !== 'function') throw new TypeError('the option "access" is required: see anyone()')
+  const forwarded = forwardedReader(options.trustedProxies ?? [])
+  const settings = settingsOf(options, forwarded)
+
+  const serve = async (request: HttpRequest, route: RouteOf<GuardedKind>, requestId: string): Promise<HttpResponse> => {
+    const grant: Grant | undefined = await access.authorize(request, accessFor(route))
+    if (typeof grant?.allows !== 'function') throw new TypeError('the access controller answered without a grant')
+    const context = contextOf(request, grant, requestId, forwarded(request))
+    const chosen = typeof backend === 'function' ? await backend(request) : backend
+    return answer({ request, route, backend: chosen, grant, context, settings })
+  }
+
+  return async (request) => {
+    const requestId = requestIdOf(request)
+    let response: HttpResponse
+    try {
+      const route = parseRoute(request.method, request.url, request.mountPath)
+      if (route === undefined) return undefined
+      response = route.kind === 'preflight' ? preflightResponse(request, cors) : await serve(request, route, requestId)
+    } catch (error) {
+      response = await errorResponse(error, request, requestId, logger)
+    }
+    const { status, headers } = response
+    const body = request.method === 'HEAD' ? await withoutBody(response) : response.body
+    const common = { ...COMMON_HEADERS, 'x-request-id': requestId, ...corsHeaders(request, cors) }
+    return { status, headers: { ...common, ...headers }, body }
+  }
+}
+
+function settingsOf(options: HandlerOptions, forwarded: (request: HttpRequest) => Forwarded | undefined): Settings {
+  const { redirect = true } = options
+  return {
+    maxManifestBytes: positive('maxManifestBytes', options.maxManifestBytes ?? 4 * 1024 * 1024),
+    maxPageSize: positive('maxPageSize', options.maxPageSize ?? 1000),
+    redirects: typeof redirect === 'function' ? redirect : () => redirect,
+    locator: createLocator(options.publicUrl, forwarded),
+  }
+}
+
+function positive(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value > 0) return value
+  throw new TypeError(`the option "${name}" must be a positive integer`)
+}
+
+/** A HEAD of what has an endpoint for GET only. */
+async function withoutBody({ body }: HttpResponse): Promise<null> {
+  if (body !== null && typeof body === 'object' && Symbol.asyncDispose in body) await body[Symbol.asyncDispose]()
+  return null
 }

@@ -1,4 +1,4 @@
-import type { ByteBody } from '../bytes.ts'
+import type { SendableBytes } from '../bytes.ts'
 
 /** What an adapter hands in. `node:http`'s `IncomingMessage` supplies nearly every field as is. */
 export interface HttpRequest {
@@ -25,8 +25,11 @@ export interface HttpResponse {
   readonly status: number
   /** Lower-case names. An array is sent as repeated headers (two `www-authenticate` challenges). */
   readonly headers: Readonly<Record<string, string | readonly string[]>>
-  /** `null` for HEAD and bodiless statuses; a body is sent, never buffered. */
-  readonly body: null | string | Uint8Array | ByteBody
+  /**
+   * `null` for HEAD and bodiless statuses; a body is sent, never buffered, and disposed of in any case. Its length is in the
+   * headers where it is known; when it fails midway, the connection has to break.
+   */
+  readonly body: null | string | Uint8Array | SendableBytes
 }
 
 /** `undefined`: not a registry path, the adapter passes the request on. */

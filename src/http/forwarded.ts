@@ -1,0 +1,104 @@
+import { BlockList, isIP } from 'node:net'
+import { headerOf } from './headers.ts'
+import type { HttpRequest } from './message.ts'
+
+/** How the client addressed the proxy in front of us. */
+export interface Forwarded {
+  readonly proto?: 'http' | 'https'
+  readonly host?: string
+  /** The client's IP address. */
+  readonly address?: string
+}
+
+/**
+ * Reads `Forwarded`, or `X-Forwarded-Proto`, `-Host` and `-For` where it is absent, of requests that come from `proxies`;
+ * anybody else's would let them write our `Location`s and our logs.
+ *
+ * @param proxies - IP addresses and CIDR blocks
+ * @returns `undefined` for a request from elsewhere. Where proxies have appended to a list, its last element counts: that one
+ * the trusted proxy wrote.
+ * @throws `TypeError` for what is neither an address nor a block
+ */
+export function forwardedReader(proxies: readonly string[]): (request: HttpRequest) => Forwarded | undefined {
+  if (proxies.length === 0) return () => undefined
+  const trusted = blockListOf(proxies)
+  return (request) => {
+    const { remoteAddress } = request
+    if (remoteAddress === undefined || !contains(trusted, remoteAddress)) return undefined
+    const standard = headerOf(request, 'forwarded')
+    return standard === undefined ? readForwardedFor(request) : readForwarded(standard)
+  }
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc7239#section-4 */
+function readForwarded(header: string): Forwarded {
+  const pairs = new Map<string, string>()
+  for (const pair of lastOf(header).split(';')) {
+    const equals = pair.indexOf('=')
+    if (equals > 0) pairs.set(pair.slice(0, equals).trim().toLowerCase(), unquote(pair.slice(equals + 1).trim()))
+  }
+  return checked(pairs.get('proto'), pairs.get('host'), pairs.get('for'))
+}
+
+function readForwardedFor(request: HttpRequest): Forwarded {
+  const last = (name: string): string | undefined => {
+    const header = headerOf(request, name)
+    return header === undefined ? undefined : lastOf(header).trim()
+  }
+  return checked(last('x-forwarded-proto'), last('x-forwarded-host'), last('x-forwarded-for'))
+}
+
+function checked(proto: string | undefined, host: string | undefined, node: string | undefined): Forwarded {
+  const scheme = proto?.toLowerCase()
+  const address = node === undefined ? undefined : addressOf(node)
+  return {
+    ...((scheme === 'http' || scheme === 'https') && { proto: scheme }),
+    ...(host !== undefined && isHost(host) && { host }),
+    ...(address !== undefined && { address }),
+  }
+}
+
+/** Whether `text` is safe as the authority of a URL: a name or address, perhaps with a port, and no user information. */
+export function isHost(text: string): boolean {
+  return text.length <= 260 && (NAMED_HOST.test(text) || BRACKETED_HOST.test(text))
+}
+
+const NAMED_HOST = /^[A-Za-z0-9._-]+(?::[0-9]{1,5})?$/
+const BRACKETED_HOST = /^\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?$/
+
+/** `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`; not `unknown`, nor an obfuscated `_name`. */
+function addressOf(node: string): string | undefined {
+  if (isIP(node) !== 0) return node
+  const end = node.startsWith('[') ? node.indexOf(']') : node.indexOf(':')
+  const address = node.startsWith('[') ? node.slice(1, Math.max(1, end)) : node.slice(0, Math.max(0, end))
+  return isIP(address) === 0 ? undefined : address
+}
+
+function blockListOf(proxies: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const proxy of proxies) {
+    const [address = '', prefix, ...rest] = proxy.split('/')
+    const family = isIP(address)
+    const bits = prefix === undefined ? undefined : Number(prefix)
+    if (family === 0 || rest.length > 0 || prefix === '' || (bits !== undefined && !Number.isInteger(bits))) {
+      throw new TypeError(`not an IP address or CIDR block: ${proxy}`)
+    }
+    const type = family === 4 ? 'ipv4' : 'ipv6'
+    if (bits === undefined) list.addAddress(address, type)
+    else list.addSubnet(address, bits, type)
+  }
+  return list
+}
+
+function contains(list: BlockList, address: string): boolean {
+  const family = isIP(address)
+  return family !== 0 && list.check(address, family === 4 ? 'ipv4' : 'ipv6')
+}
+
+function lastOf(list: string): string {
+  return list.slice(list.lastIndexOf(',') + 1)
+}
+
+function unquote(text: string): string {
+  return text.length > 1 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text
+}

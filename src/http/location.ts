@@ -1,0 +1,49 @@
+import type { Forwarded } from './forwarded.ts'
+import { isHost } from './forwarded.ts'
+import { headerOf } from './headers.ts'
+import type { HttpRequest } from './message.ts'
+import { formatRoute, type Route } from './route.ts'
+
+/** Writes the URLs that clients come back to. */
+export interface Locator {
+  /** For `Location`: path-absolute, unless we were told, or can trust a proxy, under which name clients reach us. */
+  location(request: HttpRequest, route: Route): string
+  /** For `Link`: always path-absolute. */
+  link(request: HttpRequest, route: Route): string
+}
+
+/**
+ * @param publicUrl - origin and path under which clients reach the registry; the `/v2/` comes after it
+ * @param forwarded - what a trusted proxy tells of a request
+ * @throws `TypeError` for a `publicUrl` that is no URL of http or https, or has a query or user information
+ */
+export function createLocator(
+  publicUrl: URL | string | undefined,
+  forwarded: (request: HttpRequest) => Forwarded | undefined,
+): Locator {
+  if (publicUrl !== undefined) {
+    const { origin, path } = readPublicUrl(publicUrl)
+    return {
+      location: (_request, route) => origin + formatRoute(route, path).url,
+      link: (_request, route) => formatRoute(route, path).url,
+    }
+  }
+  const link: Locator['link'] = (request, route) => formatRoute(route, request.mountPath).url
+  return { link, location: (request, route) => originOf(request, forwarded(request)) + link(request, route) }
+}
+
+function originOf(request: HttpRequest, forwarded: Forwarded | undefined): string {
+  if (forwarded === undefined) return ''
+  const host = forwarded.host ?? headerOf(request, 'host')
+  if (host === undefined || !isHost(host)) return ''
+  return `${forwarded.proto ?? (request.secure === true ? 'https' : 'http')}://${host}`
+}
+
+function readPublicUrl(publicUrl: URL | string): { readonly origin: string; readonly path: string } {
+  const url = new URL(publicUrl)
+  const plain = url.search === '' && url.hash === '' && url.username === '' && url.password === ''
+  if (!plain || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    throw new TypeError(`not a public URL, expected http(s)://host[:port][/path]: ${url.href}`)
+  }
+  return { origin: url.origin, path: url.pathname }
+}
