@@ -1,0 +1,97 @@
+import { isUtf8 } from 'node:buffer'
+
+/** What may be handed to `JSON.parse`: 4 MiB of brackets would hold the event loop for a second or two. */
+export interface JsonLimits {
+  /** Objects and arrays within one another. */
+  readonly maxDepth: number
+  /** Braces, brackets, colons and commas: about twice the number of values. */
+  readonly maxTokens: number
+}
+
+export const DEFAULT_JSON_LIMITS: JsonLimits = { maxDepth: 16, maxTokens: 200_000 }
+
+/** A JSON object, read by name only: never merged into another one, so that a key `__proto__` is a key like any other. */
+export type JsonObject = Readonly<Record<string, unknown>>
+
+export type JsonReading =
+  | { readonly value: unknown; readonly problem?: never }
+  /** Why it was refused, for the client's eyes; `cause` for the log. */
+  | { readonly problem: string; readonly cause?: unknown }
+
+export interface ReadJsonOptions {
+  readonly limits?: JsonLimits
+  /** Refuse an object with the same key twice: parsers disagree on which one counts. */
+  readonly uniqueKeys?: boolean
+}
+
+/** Parses hostile bytes: UTF-8 without a byte order mark, within the limits; never throws, never slow. */
+export function readJson(content: Uint8Array, options: ReadJsonOptions = {}): JsonReading {
+  const scan = scanJson(content, options.limits ?? DEFAULT_JSON_LIMITS)
+  if (typeof scan === 'string') return { problem: scan }
+  let value: unknown
+  try {
+    value = JSON.parse(Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('utf8'))
+  } catch (cause) {
+    return { problem: 'not JSON', cause }
+  }
+  // Each member has one colon outside strings, and each key left by the parser stands for one member.
+  if (options.uniqueKeys && countKeys(value) !== scan) return { problem: 'an object has the same key twice' }
+  return { value }
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/**
+ * One look at the bytes before they are parsed. It does not check the grammar, which the parser does: of malformed input it
+ * may say anything but never fails.
+ *
+ * @returns the number of object members, or what is wrong
+ */
+export function scanJson(content: Uint8Array, limits: JsonLimits): number | string {
+  if (content[0] === 0xef && content[1] === 0xbb && content[2] === 0xbf) return 'begins with a byte order mark'
+  if (!isUtf8(content)) return 'not UTF-8'
+  const length = content.byteLength
+  let depth = 0
+  let tokens = 0
+  let members = 0
+  for (let i = 0; i < length; i++) {
+    const c = content[i]
+    if (c === QUOTE) {
+      i++
+      while (i < length && content[i] !== QUOTE) i += content[i] === BACKSLASH ? 2 : 1
+    } else if (c === COLON) {
+      members++
+      tokens++
+    } else if (c === COMMA) {
+      tokens++
+    } else if (c === OPEN_BRACE || c === OPEN_BRACKET) {
+      tokens++
+      if (++depth > limits.maxDepth) return `more than ${limits.maxDepth} levels deep`
+    } else if (c === CLOSE_BRACE || c === CLOSE_BRACKET) {
+      depth--
+    } else continue
+    if (tokens > limits.maxTokens) return `more than ${limits.maxTokens} tokens`
+  }
+  return members
+}
+
+/** Recursion is bounded by the depth that {@link scanJson} let pass. */
+function countKeys(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  const isArray = Array.isArray(value)
+  const children: readonly unknown[] = isArray ? value : Object.values(value)
+  let count = isArray ? 0 : children.length
+  for (const child of children) count += countKeys(child)
+  return count
+}
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const COLON = 0x3a
+const OPEN_BRACKET = 0x5b
+const BACKSLASH = 0x5c
+const CLOSE_BRACKET = 0x5d
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
