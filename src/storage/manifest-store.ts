@@ -9,18 +9,13 @@ import type {
 import { RegistryError } from '../errors.ts'
 import type { Descriptor } from '../spec/descriptor.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../spec/digest.ts'
-import {
-  declaredMediaType,
-  detectMediaType,
-  type ParsedManifest,
-  parseManifest,
-  referencesOf,
-} from '../spec/manifest.ts'
+import { detectMediaType, type ParsedManifest, parseManifest } from '../spec/manifest.ts'
 import { MEDIA_TYPES } from '../spec/media-types.ts'
 import { parseRepositoryName, parseTag } from '../spec/name.ts'
 import { KeyNotFoundError, type StorageDriver } from './driver.ts'
 import { blobData, digestOfLinkKey, isWholeLink, linkContent, RepositoryLayout } from './layout.ts'
-import { ReferenceCheck } from './reference-check.ts'
+import type { CachedManifest } from './manifest-cache.ts'
+import { ReferenceCheck, referencesOf } from './reference-check.ts'
 import { ReferrerStore } from './referrer-store.ts'
 import { StorageCore } from './storage-core.ts'
 import { TagStore } from './tag-store.ts'
@@ -109,39 +104,37 @@ export class ManifestStore implements Manifests {
     const options = context.signal && { signal: context.signal }
     const digest = isDigest(reference) ? reference : (await this.#tags.current(reference, context))?.digest
     if (digest === undefined) return undefined
-    const [link, content] = await Promise.all([
+    const [link, manifest] = await Promise.all([
       this.#core.driver.stat(this.#layout.revisionLink(digest), options),
       this.#content(digest, options),
     ])
-    if (link === undefined || !isWholeLink(digest, link.size) || content === undefined) return undefined
-    return { descriptor: describe(digest, content, await this.#mediaType(digest, content, options)), content }
+    if (link === undefined || !isWholeLink(digest, link.size) || manifest === undefined) return undefined
+    const mediaType = manifest.declaredMediaType ?? (await this.#saidMediaType(digest, manifest.content, options))
+    return { descriptor: describe(digest, manifest.content, mediaType), content: manifest.content }
   }
 
   async #content(
     digest: Digest,
     options: { readonly signal: AbortSignal } | undefined,
-  ): Promise<Uint8Array | undefined> {
+  ): Promise<CachedManifest | undefined> {
     const cached = this.#core.manifestCache.get(digest)
     if (cached !== undefined) return cached
     try {
       const { content } = await this.#core.driver.get(blobData(digest), options)
       if (digestOf(content, algorithmOf(digest)) !== digest) throw new Error(`damaged manifest: ${digest}`)
-      this.#core.manifestCache.set(digest, content)
-      return content
+      return this.#core.manifestCache.set(digest, content)
     } catch (error) {
       if (error instanceof KeyNotFoundError) return undefined
       throw error
     }
   }
 
-  /** From the bytes, as Distribution does; where they do not declare it, from what the client said when it pushed them. */
-  async #mediaType(
+  /** What the client said when it pushed bytes that do not declare their type; else what their shape tells. */
+  async #saidMediaType(
     digest: Digest,
     content: Uint8Array,
     options: { readonly signal: AbortSignal } | undefined,
   ): Promise<string> {
-    const declared = declaredMediaType(content)
-    if (declared !== undefined) return declared
     try {
       const said = await this.#core.driver.get(this.#layout.revisionMediaType(digest), options)
       if (said.content.byteLength > 0) return Buffer.from(said.content).toString('latin1')

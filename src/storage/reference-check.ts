@@ -2,6 +2,7 @@ import { RegistryError } from '../errors.ts'
 import type { Descriptor } from '../spec/descriptor.ts'
 import { algorithmOf, type Digest } from '../spec/digest.ts'
 import type { ParsedManifest } from '../spec/manifest.ts'
+import { scanDigests } from '../spec/scan-digests.ts'
 import { KeyNotFoundError } from './driver.ts'
 import { blobData, isWholeLink, parseLink, type RepositoryLayout } from './layout.ts'
 import type { StorageCore } from './storage-core.ts'
@@ -69,4 +70,11 @@ export class ReferenceCheck {
 /** Layers that come from elsewhere (`urls`), or that must not be handed on, need not be here. */
 function isHeldHere(reference: Descriptor | undefined): reference is Descriptor {
   return reference !== undefined && !reference.urls?.length && !/nondistributable|\.foreign\./.test(reference.mediaType)
+}
+
+/** Everything that a manifest relies on; of a shape that we do not know, every digest found in its bytes. */
+export function referencesOf(manifest: ParsedManifest, content: Uint8Array): Iterable<Digest> {
+  if (manifest.kind === 'opaque') return scanDigests(content)
+  const { config, layers, manifests, subject } = manifest
+  return [config, ...layers, ...manifests, subject].filter((one) => one !== undefined).map(({ digest }) => digest)
 }
