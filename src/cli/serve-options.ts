@@ -1,3 +1,4 @@
+import type { Sparseness } from '../storage/storage-core.ts'
 import { CliError, EXIT_USAGE } from './cli-error.ts'
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.ts'
 import { nearest } from './nearest.ts'
@@ -9,7 +10,7 @@ export const SERVE_OPTIONS = {
   sparse: {
     value: 'none|index|all',
     default: 'index',
-    help: 'which manifests may refer to content that is not here: none, an index to platforms, or all to anything',
+    help: 'what a pushed manifest may refer to that is not here: nothing, platforms of an index, or anything',
   },
   'public-url': {
     value: 'URL',
@@ -26,13 +27,11 @@ export const SERVE_OPTIONS = {
   },
 } as const satisfies OptionTable
 
-export type Sparse = 'none' | 'index' | 'all'
-
 export interface ServeOptions {
   readonly address: ListenAddress
   /** As given; `openStorage` reads it. */
   readonly storage: string
-  readonly sparse: Sparse
+  readonly sparse: Sparseness
   readonly publicUrl: URL | undefined
   readonly readOnly: boolean
   readonly drainTimeoutMs: number
@@ -59,7 +58,7 @@ export function parseServeOptions(args: readonly string[]): ServeOptions {
   }
 }
 
-function parseSparse(text: string): Sparse {
+function parseSparse(text: string): Sparseness {
   if (text === 'none' || text === 'index' || text === 'all') return text
   const guess = nearest(text, ['none', 'index', 'all'])
   throw new CliError(

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import { hostname } from 'node:os'
-import { registryListener } from '../adapters/node.ts'
+import { createRegistryServer } from '../adapters/node.ts'
 import { anyone } from '../auth/access.ts'
 import { readOnly } from '../decorators/read-only.ts'
 import { Registry } from '../registry.ts'
@@ -39,14 +39,10 @@ export async function serve(args: readonly string[]): Promise<number> {
     ...(options.readOnly && { use: [readOnly()] }),
   })
   try {
-    const server = createServer(
-      // Node's 300 s would end a large upload in its middle. Headers keep their own, short limit.
-      { requestTimeout: 0 },
-      registryListener(registry, {
-        access: anyone(),
-        ...(options.publicUrl && { publicUrl: options.publicUrl }),
-      }),
-    )
+    const server = createRegistryServer(registry, {
+      access: anyone(),
+      ...(options.publicUrl && { publicUrl: options.publicUrl }),
+    })
     const address = await listen(server, options.address)
     const stopped = untilStopped(server, options.drainTimeoutMs, announceStop)
     announce(address, storage.description, options)

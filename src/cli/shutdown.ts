@@ -1,4 +1,4 @@
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 
 /** How a server came to its end. */
 export type Ending = 'finished' | 'cut off'
@@ -48,9 +48,11 @@ export function untilStopped(
 /** Returns a function that tells how many requests are being answered. */
 function countRequests(server: Server): () => number {
   let running = 0
-  server.on('request', (_request, response) => {
+  const count = (_request: IncomingMessage, response: ServerResponse) => {
     running++
     response.once('close', () => running--)
-  })
+  }
+  // A request that asks before it sends comes as the second, and then not as the first.
+  server.on('request', count).on('checkContinue', count)
   return () => running
 }
