@@ -1,0 +1,112 @@
+import { Readable } from 'node:stream'
+import { anyone } from '../../src/auth/access.ts'
+import { memory } from '../../src/drivers/memory.ts'
+import { createHandler, type HandlerOptions } from '../../src/http/handler.ts'
+import type { HttpHandler, HttpRequest, HttpResponse } from '../../src/http/message.ts'
+import { silentLogger } from '../../src/logger.ts'
+import { Registry } from '../../src/registry.ts'
+import { type Digest, digestOf } from '../../src/spec/digest.ts'
+import { MEDIA_TYPES } from '../../src/spec/media-types.ts'
+
+export interface SendOptions extends Partial<Omit<HttpRequest, 'method' | 'url' | 'body'>> {
+  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>
+}
+
+/** A response with its body read whole. */
+export interface Answer {
+  readonly status: number
+  readonly headers: HttpResponse['headers']
+  readonly body: Buffer
+  readonly text: string
+  /** `code` and `message` of the first error of a spec error document; throws when the body is none. */
+  readonly error: { readonly code: string; readonly message: string; readonly detail?: unknown }
+}
+
+export interface Client {
+  readonly registry: Registry
+  readonly handler: HttpHandler
+  /** A body that is a string or bytes comes with its `content-length`, one that is iterated does not. */
+  send(method: string, url: string, options?: SendOptions): Promise<Answer>
+  get(url: string, headers?: HttpRequest['headers']): Promise<Answer>
+}
+
+/** A handler over a registry in memory, and a client that reads each answer both ways a body can be read, in turns. */
+export function client(options: Partial<HandlerOptions> = {}, registry: Registry = newRegistry()): Client {
+  const handler = createHandler(registry, { access: anyone(), logger: silentLogger, ...options })
+  const send: Client['send'] = async (method, url, sending = {}) => {
+    const response = await handler(requestOf(method, url, sending))
+    if (response === undefined) throw new Error(`not for a registry: ${method} ${url}`)
+    return read(response)
+  }
+  return { registry, handler, send, get: (url, headers = {}) => send('GET', url, { headers }) }
+}
+
+export function newRegistry(): Registry {
+  return new Registry({ storage: memory(), logger: silentLogger })
+}
+
+export function requestOf(method: string, url: string, { body = '', headers, ...rest }: SendOptions = {}): HttpRequest {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body
+  const length = bytes instanceof Uint8Array && { 'content-length': String(bytes.byteLength) }
+  return {
+    method,
+    url,
+    headers: { host: 'registry.test', ...length, ...headers },
+    body: bytes instanceof Uint8Array ? Readable.from([bytes], { objectMode: false }) : bytes,
+    signal: new AbortController().signal,
+    raw: undefined,
+    ...rest,
+  }
+}
+
+export async function read({ status, headers, body }: HttpResponse): Promise<Answer> {
+  const chunks: Uint8Array[] = []
+  if (typeof body === 'string') chunks.push(Buffer.from(body))
+  else if (body instanceof Uint8Array) chunks.push(body)
+  else if (body !== null) {
+    await using owned = body
+    for await (const chunk of owned.stream()) chunks.push(chunk)
+  }
+  const content = Buffer.concat(chunks)
+  return {
+    status,
+    headers,
+    body: content,
+    text: content.toString(),
+    get error() {
+      return JSON.parse(content.toString()).errors[0]
+    },
+  }
+}
+
+export interface Image {
+  readonly config: Buffer
+  readonly layer: Buffer
+  readonly manifest: Buffer
+  readonly digest: Digest
+}
+
+/** An OCI image of one small layer; different text, different image. */
+export function imageOf(text: string, extra: object = {}): Image {
+  const config = Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', text }))
+  const layer = Buffer.from(`layer of ${text}`)
+  const manifest = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: MEDIA_TYPES.ociManifest,
+      config: { mediaType: MEDIA_TYPES.ociConfig, digest: digestOf(config), size: config.length },
+      layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: digestOf(layer), size: layer.length }],
+      ...extra,
+    }),
+  )
+  return { config, layer, manifest, digest: digestOf(manifest) }
+}
+
+/** Pushes the blobs of an image, and the image under `tags`; without tags by its digest. */
+export async function push(registry: Registry, name: string, image: Image, ...tags: string[]): Promise<Digest> {
+  const { blobs, manifests } = registry.repository(name)
+  await blobs.put(image.config)
+  await blobs.put(image.layer)
+  await manifests.put(image.manifest, { mediaType: MEDIA_TYPES.ociManifest, tags })
+  return image.digest
+}
