@@ -12,6 +12,8 @@ export async function withScope(work) {
     await scope.close()
     process.exit(130)
   }
+  const killed = () => scope.killAll()
+  process.once('exit', killed)
   process.once('SIGINT', interrupted)
   process.once('SIGTERM', interrupted)
   try {
@@ -20,11 +22,13 @@ export async function withScope(work) {
     process.off('SIGINT', interrupted)
     process.off('SIGTERM', interrupted)
     await scope.close()
+    process.off('exit', killed)
   }
 }
 
 class Scope {
   #closers = []
+  #children = []
 
   async tempDir(purpose) {
     const dir = await mkdtemp(join(tmpdir(), `wharfage-ci-${purpose}-`))
@@ -35,14 +39,14 @@ class Scope {
   /** A long-running child; both outputs are kept in `output` for messages. */
   spawn(command, args, options = {}) {
     const child = new Child(command, args, options)
-    // An exception nobody caught ends this process without closing its scopes.
-    const kill = () => child.kill()
-    process.once('exit', kill)
-    this.#closers.push(async () => {
-      await child.stop()
-      process.off('exit', kill)
-    })
+    this.#children.push(child)
+    this.#closers.push(() => child.stop())
     return child
+  }
+
+  /** For an end of this process that waits for nothing: an exception nobody caught. */
+  killAll() {
+    for (const child of this.#children) child.kill()
   }
 
   async close() {

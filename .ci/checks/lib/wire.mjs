@@ -26,10 +26,10 @@ export class Wire {
     return { status: response.status, headers: response.headers, bytes }
   }
 
-  /** Opens an upload and resolves to its location. */
+  /** Opens an upload and resolves to its location, a path. */
   async beginUpload(repository) {
     const { headers } = await this.request('POST', `/v2/${repository}/blobs/uploads/`, { status: 202 })
-    return headers.get('location')
+    return pathOf(headers.get('location'))
   }
 
   /** Sends `bytes` from offset `at` and resolves to the next location. */
@@ -37,7 +37,7 @@ export class Wire {
     const headers = { 'content-type': 'application/octet-stream' }
     if (at !== undefined) headers['content-range'] = `${at}-${at + bytes.length - 1}`
     const answer = await this.request('PATCH', location, { status: 202, headers, body: bytes })
-    return answer.headers.get('location')
+    return pathOf(answer.headers.get('location'))
   }
 
   /** POST, then PUT with everything. */
@@ -102,4 +102,10 @@ export class Wire {
     const { status, bytes } = await this.request('GET', `/v2/${repository}/tags/list`)
     return status === 404 ? undefined : (JSON.parse(bytes).tags ?? [])
   }
+}
+
+/** Without the host: Distribution names one, and the next turn is on another port. */
+function pathOf(location) {
+  const { pathname, search } = new URL(location, 'http://localhost')
+  return pathname + search
 }
