@@ -10,7 +10,7 @@ export type ExpressMiddleware = (req: IncomingMessage, res: ServerResponse, next
  * `app.use(registryMiddleware(registry, { access }))`, before any body parser; below a path with `app.use('/path', …)`.
  * What is not under `/v2/` goes on to the next middleware, and so does an unexpected error. `raw` is Express's request.
  */
-export function registryMiddleware(registry: BackendOf, options: HandlerOptions): ExpressMiddleware {
+export function registryMiddleware(registry: BackendOf, options: HandlerOptions & AdapterOptions): ExpressMiddleware {
   return toExpressMiddleware(createHandler(registry, options), options)
 }
 

@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type BackendOf, createHandler, type HandlerOptions } from '../http/handler.ts'
 import type { HttpHandler } from '../http/message.ts'
-import { consoleLogger } from '../logger.ts'
-import type { AdapterOptions } from './node.ts'
+import type { AdapterOptions } from './node-request.ts'
 import { createServe } from './node-serve.ts'
 
 /** The slice of Koa's context that we use; structural, so that Koa is no dependency, not even of the types. */
@@ -21,13 +20,13 @@ export type KoaMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => P
  * `app.use(registryMiddleware(registry, { access }))`, before any body parser; below a path with `koa-mount`. What is not
  * under `/v2/` goes on to the next middleware; an unexpected error is thrown to Koa. `raw` is Koa's context.
  */
-export function registryMiddleware(registry: BackendOf, options: HandlerOptions): KoaMiddleware {
+export function registryMiddleware(registry: BackendOf, options: HandlerOptions & AdapterOptions): KoaMiddleware {
   return toKoaMiddleware(createHandler(registry, options), options)
 }
 
 /** The same over any handler. */
-export function toKoaMiddleware(handler: HttpHandler, { logger = consoleLogger }: AdapterOptions = {}): KoaMiddleware {
-  const serve = createServe(handler, logger)
+export function toKoaMiddleware(handler: HttpHandler, options: AdapterOptions = {}): KoaMiddleware {
+  const serve = createServe(handler, options)
   return async (ctx, next) => {
     // Read before anything is awaited: koa-mount puts the whole path back once its promise has settled.
     const { mountPath } = ctx as { mountPath?: string }

@@ -18,7 +18,7 @@ export function nodeBody(
   logger: Logger,
 ): AsyncIterable<Uint8Array> {
   if (req.readableDidRead && hasBody(req)) return spared(req, parsed) ?? alreadyRead(logger)
-  if (awaitsContinue(req)) res.writeContinue()
+  if (awaitsContinue(req)) continueWhenRead(req, res)
   return 'stream' in req ? wholeOrRejected(req) : req
 }
 
@@ -65,6 +65,17 @@ function hasBody(req: NodeRequest): boolean {
 function awaitsContinue(req: NodeRequest): boolean {
   if (req.headers.expect?.toLowerCase() !== '100-continue') return false
   return (serverOf(req)?.listenerCount('checkContinue') ?? 0) > 0
+}
+
+/** Sends the 100 when the first byte is asked for: until then we may still refuse without it. */
+function continueWhenRead(req: NodeRequest, res: NodeResponse): void {
+  const read = req._read
+  req._read = (size) => {
+    req._read = read
+    // What is read after the answer is only thrown away.
+    if (!res.headersSent) res.writeContinue()
+    req._read(size)
+  }
 }
 
 interface ServerLike {

@@ -1,15 +1,26 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { HttpRequest } from '../http/message.ts'
-import type { Logger } from '../logger.ts'
+import { consoleLogger, type Logger } from '../logger.ts'
+import { locate } from './mount-path.ts'
 import { nodeBody } from './node-body.ts'
+import { breakWhenStalled } from './node-stall.ts'
 
 export type NodeRequest = IncomingMessage | Http2ServerRequest
 export type NodeResponse = ServerResponse | Http2ServerResponse
 
+export interface AdapterOptions {
+  /** Default: warnings and errors to standard error. */
+  readonly logger?: Logger
+  /** Uploads that bring less, in bytes per second over half a minute, are broken off; 0 lets them be. Default: 1024. */
+  readonly minUploadBytesPerSecond?: number
+}
+
 /** What a framework knows of a request beyond Node's own objects. */
 export interface Mounted {
-  /** The target as the client sent it, before any mount cut its prefix off. Default: `req.url`. */
+  /** The target as it reached us. Default: `req.url`. */
+  readonly innerUrl?: string | undefined
+  /** The target as the client sent it, before any mount cut its prefix off. Default: the same. */
   readonly outerUrl?: string | undefined
   /** The prefix that the mounts cut off, where the framework says so. */
   readonly base?: string | undefined
@@ -17,11 +28,18 @@ export interface Mounted {
   readonly raw: unknown
   /** Where body parsers leave their result, best first: bytes found there stand in for a body that was read already. */
   readonly parsed?: () => readonly unknown[]
+  /** Called when the response is ours, before any of it is sent. */
+  readonly claim?: () => void
 }
 
 /** The neutral view of a Node request. What nobody looks at costs nothing: `body` and `signal` are made on first use. */
-export function nodeRequest(req: NodeRequest, res: NodeResponse, mounted: Mounted, logger: Logger): HttpRequest {
-  const { url, mountPath } = locate(req.url ?? '/', mounted.outerUrl, mounted.base)
+export function nodeRequest(
+  req: NodeRequest,
+  res: NodeResponse,
+  mounted: Mounted,
+  options: AdapterOptions,
+): HttpRequest {
+  const { url, mountPath } = locate(mounted.innerUrl ?? req.url ?? '/', mounted.outerUrl, mounted.base)
   const remoteAddress = req.socket.remoteAddress
   let body: AsyncIterable<Uint8Array> | undefined
   let signal: AbortSignal | undefined
@@ -34,7 +52,7 @@ export function nodeRequest(req: NodeRequest, res: NodeResponse, mounted: Mounte
     secure: 'encrypted' in req.socket && req.socket.encrypted === true,
     ...(remoteAddress !== undefined && { remoteAddress }),
     get body() {
-      body ??= nodeBody(req, res, mounted.parsed?.() ?? [], logger)
+      body ??= openBody(req, res, mounted, options)
       return body
     },
     get signal() {
@@ -42,6 +60,17 @@ export function nodeRequest(req: NodeRequest, res: NodeResponse, mounted: Mounte
       return signal
     },
   }
+}
+
+function openBody(
+  req: NodeRequest,
+  res: NodeResponse,
+  mounted: Mounted,
+  options: AdapterOptions,
+): AsyncIterable<Uint8Array> {
+  const { logger = consoleLogger, minUploadBytesPerSecond = 1024 } = options
+  if (!req.complete && minUploadBytesPerSecond > 0) breakWhenStalled(req, res, minUploadBytesPerSecond)
+  return nodeBody(req, res, mounted.parsed?.() ?? [], logger)
 }
 
 /** Whether nobody is there any more to take a response. */
@@ -59,24 +88,4 @@ function departureSignal(res: NodeResponse): AbortSignal {
   if (hasLeft(res)) onClose()
   else res.once('close', onClose)
   return controller.signal
-}
-
-/**
- * Where the registry is mounted, from what the frameworks cut off `req.url` on the way to us. A mount at `/v2` itself,
- * as `app.use('/v2', …)`, is a mount at the root.
- */
-export function locate(
-  inner: string,
-  outer: string = inner,
-  base = '',
-): { readonly url: string; readonly mountPath: string } {
-  let mountPath = base
-  let url = outer
-  // A proxy's absolute-form target, which servers must accept (RFC 9112, 3.2.2).
-  if (outer === inner && !inner.startsWith('/')) url = inner.replace(/^https?:\/\/[^/?#]*/i, '')
-  else if (outer !== inner && outer.endsWith(inner)) mountPath = outer.slice(0, -inner.length)
-  // Somebody rewrote `req.url`: what they made of it counts.
-  else if (outer !== inner) url = base + inner
-  if (mountPath.endsWith('/v2')) mountPath = mountPath.slice(0, -3)
-  return { url, mountPath }
 }

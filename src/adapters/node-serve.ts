@@ -1,33 +1,42 @@
 import { Buffer } from 'node:buffer'
 import type { HttpHandler } from '../http/message.ts'
-import type { Logger } from '../logger.ts'
+import { consoleLogger, type Logger } from '../logger.ts'
 import { serverOf } from './node-body.ts'
-import { hasLeft, type Mounted, type NodeRequest, type NodeResponse, nodeRequest } from './node-request.ts'
+import {
+  type AdapterOptions,
+  hasLeft,
+  type Mounted,
+  type NodeRequest,
+  type NodeResponse,
+  nodeRequest,
+} from './node-request.ts'
 import { send } from './node-send.ts'
 
 /**
  * One exchange over Node's own objects.
  *
  * @returns `false` when the request is not ours, and untouched
- * @throws what the handler threw, when nothing has been sent; later failures are logged
+ * @throws what the handler threw: nothing has been sent then. What fails later is logged.
  */
 export type Serve = (req: NodeRequest, res: NodeResponse, mounted: Mounted) => Promise<boolean>
 
 /** What every adapter over Node's objects does. Warns once of a server that would cut long uploads off. */
-export function createServe(handler: HttpHandler, logger: Logger): Serve {
+export function createServe(handler: HttpHandler, options: AdapterOptions): Serve {
+  const { logger = consoleLogger } = options
   let warned = false
   return async (req, res, mounted) => {
-    const request = nodeRequest(req, res, mounted, logger)
+    const request = nodeRequest(req, res, mounted, options)
     const response = await handler(request)
     if (response === undefined) return false
+    mounted.claim?.()
     if (!warned) warned = warnOfTimeout(req, logger)
     // Without a listener, a failing connection would end the process.
     res.on('error', (error) => logger.debug({ err: error }, 'the connection failed'))
     try {
       await send(req, res, response, () => request.signal)
     } catch (error) {
-      if (!res.headersSent && !hasLeft(res)) throw error
-      if (!request.signal.aborted) logger.error({ err: error, url: request.url }, 'the response broke off')
+      if (!request.signal.aborted) logger.error({ err: error, url: request.url }, 'a response could not be sent')
+      if (!res.headersSent && !hasLeft(res)) endWithError(res, 500)
     }
     return true
   }

@@ -2,13 +2,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { type BackendOf, createHandler, type HandlerOptions } from '../http/handler.ts'
 import type { HttpHandler } from '../http/message.ts'
-import { consoleLogger, type Logger } from '../logger.ts'
+import { consoleLogger } from '../logger.ts'
+import type { AdapterOptions } from './node-request.ts'
 import { createServe, endWithError } from './node-serve.ts'
 
-export interface AdapterOptions {
-  /** Default: warnings and errors to standard error. */
-  readonly logger?: Logger
-}
+export type { AdapterOptions } from './node-request.ts'
 
 /** For `http.createServer`, `https.createServer`, `http2.createSecureServer`, their 'checkContinue', and connect's `use`. */
 export type NodeListener = (
@@ -18,13 +16,14 @@ export type NodeListener = (
 ) => void
 
 /** A registry as a request listener; what is not under `/v2/` goes to `next`, or gets a 404. `raw` is the request. */
-export function registryListener(registry: BackendOf, options: HandlerOptions): NodeListener {
+export function registryListener(registry: BackendOf, options: HandlerOptions & AdapterOptions): NodeListener {
   return toNodeListener(createHandler(registry, options), options)
 }
 
 /** The same over any handler. */
-export function toNodeListener(handler: HttpHandler, { logger = consoleLogger }: AdapterOptions = {}): NodeListener {
-  const serve = createServe(handler, logger)
+export function toNodeListener(handler: HttpHandler, options: AdapterOptions = {}): NodeListener {
+  const { logger = consoleLogger } = options
+  const serve = createServe(handler, options)
   return (req, res, next) => {
     const { originalUrl, baseUrl, rawBody, body } = req as ParsedRequest
     const mounted = { outerUrl: originalUrl, base: baseUrl, raw: req, parsed: () => [rawBody, body] }
@@ -47,7 +46,7 @@ export function toNodeListener(handler: HttpHandler, { logger = consoleLogger }:
 type ParsedRequest = { originalUrl?: string; baseUrl?: string; rawBody?: unknown; body?: unknown }
 
 /** A server of nothing but a registry, not yet listening: it lets uploads take their time and refuses before they are sent. */
-export function createRegistryServer(registry: BackendOf, options: HandlerOptions): Server {
+export function createRegistryServer(registry: BackendOf, options: HandlerOptions & AdapterOptions): Server {
   const listener = registryListener(registry, options)
   // Node's 300 s for a whole request would cut big layers off; with it at 0, `headersTimeout` must be said.
   const limits = { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 75_000 }

@@ -1,0 +1,32 @@
+import { type BackendOf, createHandler, type HandlerOptions } from '../http/handler.ts'
+import type { HttpHandler } from '../http/message.ts'
+import { consoleLogger } from '../logger.ts'
+import { fromFetch, targetOf, toFetch } from './fetch-message.ts'
+import { locate } from './mount-path.ts'
+import type { AdapterOptions } from './node-request.ts'
+
+export { type HonoContext, type HonoMiddleware, registryMiddleware, toHonoMiddleware } from './hono.ts'
+
+export interface FetchOptions extends AdapterOptions {
+  /** The path below which `/v2/` lies, whether requests still carry it or not. Default: none. */
+  readonly mountPath?: string
+}
+
+/** Answers `undefined` to what is not under `/v2/`. */
+export type FetchHandler = (request: Request) => Promise<Response | undefined>
+
+/** A registry for whatever speaks Fetch: Deno, Bun, Next.js, tests without a socket. `raw` is the request. */
+export function registryFetch(registry: BackendOf, options: HandlerOptions & FetchOptions): FetchHandler {
+  return toFetchHandler(createHandler(registry, options), options)
+}
+
+/** The same over any handler. */
+export function toFetchHandler(handler: HttpHandler, options: FetchOptions = {}): FetchHandler {
+  const { logger = consoleLogger, mountPath = '' } = options
+  return async (request) => {
+    const target = targetOf(request)
+    const inner = target.startsWith(`${mountPath}/`) ? target.slice(mountPath.length) : target
+    const response = await handler(fromFetch(request, locate(inner, mountPath + inner), request, logger))
+    return response && toFetch(request.method, response)
+  }
+}

@@ -1,0 +1,22 @@
+import type { NodeRequest, NodeResponse } from './node-request.ts'
+
+/** How long an upload may bring nothing at all. */
+const PERIOD_MS = 30_000
+
+/**
+ * Breaks a request off whose body comes in more slowly than anybody uploads, so that a few bytes now and then cannot hold
+ * a connection for good. Stands in for `server.requestTimeout`, which measures the whole upload, however well it goes on.
+ */
+export function breakWhenStalled(req: NodeRequest, res: NodeResponse, bytesPerSecond: number): void {
+  const { socket } = req
+  let seen = socket.bytesRead
+  const timer = setInterval(() => {
+    if (req.complete || res.headersSent) return clearInterval(timer)
+    const received = socket.bytesRead - seen
+    seen += received
+    // Held back by us, as the storage is the slow one: not the client's fault.
+    const held = req.isPaused() || req.readableLength > 0
+    if (!held && received < (bytesPerSecond * PERIOD_MS) / 1000) req.destroy(new Error('the upload came to a halt'))
+  }, PERIOD_MS).unref()
+  res.once('close', () => clearInterval(timer))
+}
