@@ -23,12 +23,17 @@ export interface ListOptions extends OperationContext {
   readonly after?: string
 }
 
+export interface RepositoriesOptions extends ListOptions {
+  /** Also repositories that hold blobs and no manifest yet: where a blob may be mounted from. Default: false. */
+  readonly withBlobsOnly?: boolean
+}
+
 /** The one interface everything composes over. Two methods; state lives below. */
 export interface Backend {
   /** Cheap and synchronous; the repository need not exist. Throws `NAME_INVALID`. */
   repository(name: string): Repository
-  /** Repository names in byte order. */
-  repositories(options?: ListOptions): AsyncIterable<string>
+  /** Names of the repositories that hold a manifest, in byte order. */
+  repositories(options?: RepositoriesOptions): AsyncIterable<string>
 }
 
 export interface Repository {

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'eventemitter3'
-import type { Backend, Decorator, ListOptions, Repository } from './backend.ts'
+import type { Backend, Decorator, RepositoriesOptions, Repository } from './backend.ts'
 import { notify } from './decorators/notify.ts'
 import type { RegistryEvent, RegistryEventMap } from './events.ts'
 import { consoleLogger } from './logger.ts'
@@ -61,7 +61,7 @@ export class Registry extends EventEmitter<RegistryEventMap> implements Backend 
   }
 
   /** Repository names in byte order. */
-  repositories(options?: ListOptions): AsyncIterable<string> {
+  repositories(options?: RepositoriesOptions): AsyncIterable<string> {
     return this.#backend.repositories(options)
   }
 

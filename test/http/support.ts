@@ -5,8 +5,6 @@ import { createHandler, type HandlerOptions } from '../../src/http/handler.ts'
 import type { HttpHandler, HttpRequest, HttpResponse } from '../../src/http/message.ts'
 import { silentLogger } from '../../src/logger.ts'
 import { Registry } from '../../src/registry.ts'
-import { type Digest, digestOf } from '../../src/spec/digest.ts'
-import { MEDIA_TYPES } from '../../src/spec/media-types.ts'
 
 export interface SendOptions extends Partial<Omit<HttpRequest, 'method' | 'url' | 'body'>> {
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>
@@ -77,36 +75,4 @@ export async function read({ status, headers, body }: HttpResponse): Promise<Ans
       return JSON.parse(content.toString()).errors[0]
     },
   }
-}
-
-export interface Image {
-  readonly config: Buffer
-  readonly layer: Buffer
-  readonly manifest: Buffer
-  readonly digest: Digest
-}
-
-/** An OCI image of one small layer; different text, different image. */
-export function imageOf(text: string, extra: object = {}): Image {
-  const config = Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', text }))
-  const layer = Buffer.from(`layer of ${text}`)
-  const manifest = Buffer.from(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: MEDIA_TYPES.ociManifest,
-      config: { mediaType: MEDIA_TYPES.ociConfig, digest: digestOf(config), size: config.length },
-      layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: digestOf(layer), size: layer.length }],
-      ...extra,
-    }),
-  )
-  return { config, layer, manifest, digest: digestOf(manifest) }
-}
-
-/** Pushes the blobs of an image, and the image under `tags`; without tags by its digest. */
-export async function push(registry: Registry, name: string, image: Image, ...tags: string[]): Promise<Digest> {
-  const { blobs, manifests } = registry.repository(name)
-  await blobs.put(image.config)
-  await blobs.put(image.layer)
-  await manifests.put(image.manifest, { mediaType: MEDIA_TYPES.ociManifest, tags })
-  return image.digest
 }

@@ -141,10 +141,6 @@ async function* sources({ backend, grant, context }: Exchange<'mountBlob'>): Asy
 /** Repositories about which a grant is asked at once. */
 const SOURCES_PER_QUESTION = 100
 
-function signalOf({ signal }: OperationContext): Pick<OperationContext, 'signal'> {
-  return signal === undefined ? {} : { signal }
-}
-
 /** Out of order is 416, with the place to continue at; found out before a byte is read. */
 function refuseGap(
   exchange: Exchange<'uploadChunk' | 'finishUpload'>,
