@@ -134,8 +134,8 @@ async function mount(
 
 /** Every repository that the caller may pull from. */
 async function* sources({ backend, grant, context }: Exchange<'mountBlob'>): AsyncGenerator<string> {
-  for await (const names of visibleTo(grant, backend.repositories(signalOf(context)), SOURCES_PER_QUESTION))
-    yield* names
+  const all = backend.repositories({ ...context, withBlobsOnly: true })
+  for await (const names of visibleTo(grant, all, SOURCES_PER_QUESTION)) yield* names
 }
 
 /** Repositories about which a grant is asked at once. */
