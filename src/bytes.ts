@@ -1,5 +1,6 @@
 import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { SinkWriter } from './sink-writer.ts'
 
 /** What we accept: `Uint8Array`, `IncomingMessage`, `fs.ReadStream`, web `ReadableStream`, generators. */
 export type ByteSource = Uint8Array | AsyncIterable<Uint8Array>
@@ -79,9 +80,11 @@ export async function readAll(source: ByteSource, maxBytes: number): Promise<Uin
 }
 
 /** One write, resolved when the sink has taken the bytes. */
-function writeAll(sink: Writable, content: Uint8Array, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal?.throwIfAborted()
-    sink.write(content, (error) => (error ? reject(error) : resolve()))
-  })
+async function writeAll(sink: Writable, content: Uint8Array, signal?: AbortSignal): Promise<void> {
+  const writer = new SinkWriter(sink, signal)
+  try {
+    await writer.write(content)
+  } finally {
+    writer.release()
+  }
 }
