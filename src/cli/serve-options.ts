@@ -2,7 +2,7 @@ import type { Sparseness } from '../storage/storage-core.ts'
 import { CliError, EXIT_USAGE } from './cli-error.ts'
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.ts'
 import { nearest } from './nearest.ts'
-import { type OptionTable, parseOptions } from './options.ts'
+import { parseOptions } from './options.ts'
 
 export const SERVE_OPTIONS = {
   listen: { value: 'HOST:PORT', default: '127.0.0.1:5000', help: 'where to listen; port 0 takes any free one' },
@@ -25,7 +25,7 @@ export const SERVE_OPTIONS = {
     default: '300',
     help: 'on SIGTERM and SIGINT, how long running transfers may take to finish; a second signal ends them at once',
   },
-} as const satisfies OptionTable
+} as const
 
 export interface ServeOptions {
   readonly address: ListenAddress
