@@ -5,6 +5,7 @@
 //   BENCH_ONLY=a,b       these scenarios alone, and what they need
 //   BENCH_DIR=DIR        where the servers keep their content (default: the system's temporary folder)
 //   BENCH_JSON=FILE      every sample, as JSON
+//   BENCH_SYNCS=1        count the syncs of every scenario that writes, too (needs strace)
 //   DISTRIBUTION_BIN     Distribution's registry (default: `registry` on the PATH)
 //
 // Rates are medians of the rounds; ratios compare each round with the one right beside it. Figures of two runs do not
@@ -16,6 +17,7 @@ import { measure } from './measure.js'
 import { figureOf, number, speedRatio, table } from './report.js'
 import { makeRound, SCENARIOS, sizesFor } from './scenarios.js'
 import { findDistribution, startDistribution, startWharfage } from './servers.js'
+import { countSyncs } from './syncs.js'
 
 /** @typedef {import('./measure.js').Sample} Sample */
 /** @typedef {import('./servers.js').Server} Server */
@@ -59,6 +61,7 @@ try {
     })
   }
   print(samples)
+  if (process.env.BENCH_SYNCS) await printSyncs()
   if (process.env.BENCH_JSON) await writeFile(process.env.BENCH_JSON, JSON.stringify(Object.fromEntries(samples)))
   if ([...samples.values()].flat().some(({ errors }) => errors > 0)) process.exitCode = 1
 } finally {
@@ -130,4 +133,15 @@ function print(samples) {
     '\nratios: wharfage / distribution; speed above 1 is faster, processor time and peak memory below 1 are less',
   )
   console.log(slower.length === 0 ? 'no scenario is slower' : `slower: ${slower.join(', ')}`)
+}
+
+async function printSyncs() {
+  const round = makeRound(sizesFor(0.1), rounds + 2)
+  const rows = [['syncs per operation', ...servers.map(({ name }) => name)]]
+  for (const scenario of scenarios) {
+    const counts = []
+    for (const server of servers) counts.push(await countSyncs(server, scenario, round, join(directory, 'strace')))
+    if (counts.some((count) => count > 0)) rows.push([scenario.name, ...counts.map(number)])
+  }
+  console.log(`\n${table(rows)}`)
 }
