@@ -66,8 +66,11 @@ async function exercise(label, registry, docker, context) {
     equal(await docker('image', 'ls', '-q'), '')
   }
 
-  await step('builds an image', () => docker('build', '-q', '-t', `${app}:v1`, context))
-  const built = await id(`${app}:v1`)
+  const built = await step('builds an image', async () => {
+    await docker('build', '-q', '-t', `${app}:v1`, context)
+    return id(`${app}:v1`)
+  })
+  if (built === undefined) return
   const digest = await step('pushes it; the registry answers with the digest Docker names', async () => {
     const pushed = digestIn(await docker('push', `${app}:v1`))
     const response = await fetch(`${registry.url}/v2/team/app/manifests/v1`, {
