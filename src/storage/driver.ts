@@ -32,7 +32,10 @@ export interface ReadOptions extends DriverOptions {
 }
 
 export interface ListKeysOptions extends DriverOptions {
-  /** Start strictly after this text, compared byte by byte with keys in which a folder is `name/`: `t/a` still lists `t/a-b` and the folder `t/a`. */
+  /**
+   * Start strictly after this text, compared byte by byte with keys in which a folder is `name/`: after `t/a` come `t/a-b` and the
+   * folder `t/a`; after `t/a/`, in a shallow listing, comes what follows that folder.
+   */
   readonly after?: string
   /** `false` (default): every key below `prefix`; `true`: its direct children only, folders as prefixes. */
   readonly shallow?: boolean

@@ -8,15 +8,17 @@ const SORTED_AT_ONCE = 10_000
  *
  * @param names - in the order of `name + '/'`
  * @param exists - whether a name that has not come yet will come
+ * @param window - how many names are sorted in memory before `exists` is asked at all
  */
 export async function* inByteOrder(
   names: AsyncIterable<string>,
   exists: (name: string) => Promise<boolean>,
+  window: number = SORTED_AT_ONCE,
 ): AsyncGenerator<string> {
   const first: string[] = []
   const iterator = names[Symbol.asyncIterator]()
   try {
-    while (first.length < SORTED_AT_ONCE) {
+    while (first.length < window) {
       const next = await iterator.next()
       if (next.done) {
         yield* first.sort(compareBytes)

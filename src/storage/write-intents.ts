@@ -6,12 +6,16 @@ import { type Digest, isDigest } from '../spec/digest.ts'
 import { KeyNotFoundError, PreconditionFailedError, type StorageDriver } from './driver.ts'
 import { CONDEMNED, FORMAT_MARKER, INTENTS } from './layout.ts'
 
-/** How long a write waits for a collection to be done with what it condemned, in milliseconds. */
 const CONDEMNED_WAIT_MS = 3_000
 const CONDEMNED_POLL_MS = 50
 
 /** What a writer of this code leaves at the root, so that a collection can tell who wrote. */
 const FORMAT = JSON.stringify({ format: 1, writer: 'wharfage', protocol: 'intents' })
+
+export interface WriteIntentsOptions {
+  /** How long a write waits for a collection to be done with what it condemned, in milliseconds. Default: 3 seconds. */
+  readonly condemnedWaitMs?: number
+}
 
 /**
  * The writer's half of the collection protocol: whoever is about to rely on content says so first (an intent), then looks
@@ -23,12 +27,18 @@ const FORMAT = JSON.stringify({ format: 1, writer: 'wharfage', protocol: 'intent
 export class WriteIntents {
   readonly #driver: StorageDriver
   readonly #logger: Logger
+  readonly #condemnedWaitMs: number
   readonly #pending = new Set<Promise<void>>()
   #marker: Promise<void> | undefined
 
-  constructor(driver: StorageDriver, logger: Logger) {
+  constructor(
+    driver: StorageDriver,
+    logger: Logger,
+    { condemnedWaitMs = CONDEMNED_WAIT_MS }: WriteIntentsOptions = {},
+  ) {
     this.#driver = driver
     this.#logger = logger
+    this.#condemnedWaitMs = condemnedWaitMs
   }
 
   /**
@@ -69,7 +79,7 @@ export class WriteIntents {
     for (let waited = 0; ; waited += CONDEMNED_POLL_MS) {
       const condemned = await this.#condemnedAmong(digests, signal)
       if (condemned === undefined) return
-      if (waited >= CONDEMNED_WAIT_MS) {
+      if (waited >= this.#condemnedWaitMs) {
         throw new RegistryError('UNAVAILABLE', {
           message: 'this content is being removed by a garbage collection; push it again in a moment',
           detail: { digest: condemned },
