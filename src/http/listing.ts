@@ -48,15 +48,15 @@ export async function streamedJson(document: AsyncGenerator<string>): Promise<Ht
   if (first.done === true) return jsonResponse('', 'application/json', undefined)
   const second = await chunks.next()
   if (second.done === true) return jsonResponse(first.value, 'application/json', undefined)
-  const rest = prepend([first.value, second.value], chunks)
+  const rest = following([first.value, second.value], chunks)
   return { status: 200, headers: { 'content-type': 'application/json' }, body: textBody(rest) }
 }
 
-function textBody(chunks: AsyncGenerator<string>): SendableBytes {
+function textBody(chunks: AsyncIterableIterator<string>): SendableBytes {
   return {
     stream: () => Readable.from(chunks, { objectMode: false }),
     sendTo: (sink, signal) => pipeline(Readable.from(chunks), sink, { end: false, ...(signal && { signal }) }),
-    [Symbol.asyncDispose]: async () => void (await chunks.return(undefined)),
+    [Symbol.asyncDispose]: async () => void (await chunks.return?.()),
   }
 }
 
@@ -71,11 +71,16 @@ async function* gather(pieces: AsyncGenerator<string>): AsyncGenerator<string> {
   if (chunk !== '') yield chunk
 }
 
-async function* prepend(first: readonly string[], rest: AsyncGenerator<string>): AsyncGenerator<string> {
-  try {
-    yield* first
-    yield* rest
-  } finally {
-    await rest.return(undefined)
+/** Not a generator: one that nobody has begun to read would not close `rest`. */
+function following(first: string[], rest: AsyncGenerator<string>): AsyncIterableIterator<string> {
+  return {
+    next: () => {
+      const value = first.shift()
+      return value === undefined ? rest.next() : Promise.resolve({ value, done: false })
+    },
+    return: () => rest.return(undefined),
+    [Symbol.asyncIterator]() {
+      return this
+    },
   }
 }

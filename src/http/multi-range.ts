@@ -48,7 +48,8 @@ export async function openMultipart(
     contentType: `multipart/byteranges; boundary=${boundary}`,
     body: {
       size: total + content,
-      stream: () => Readable.from(parts.chunks(), { objectMode: false }),
+      // A generator that nobody has begun to read does not clean up: the stream's end does.
+      stream: () => Readable.from(parts.chunks(), { objectMode: false }).once('close', () => void parts.dispose()),
       sendTo: async (sink, signal) => {
         for await (const body of parts) await body.sendTo(sink, signal)
       },

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Writable } from 'node:stream'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -152,6 +153,16 @@ describe('openMultipart', () => {
     const { open, log } = opener()
     const { body } = await openMultipart(RANGES, 'x/y', 1000, open)
     await body[Symbol.asyncDispose]()
+    expect(log).toEqual(['open 0', 'dispose 0'])
+  })
+
+  it('releases the first range when the stream is destroyed before it is read', async () => {
+    const { open, log } = opener()
+    const { body } = await openMultipart(RANGES, 'x/y', 1000, open)
+    const stream = body.stream()
+    const closed = once(stream, 'close')
+    stream.destroy()
+    await closed
     expect(log).toEqual(['open 0', 'dispose 0'])
   })
 
