@@ -16,15 +16,19 @@ export interface FastifyReply {
   getHeaders(): Readonly<Record<string, string | number | string[] | undefined>>
 }
 
-type Done = (error: null) => void
+export interface FastifyRouteOptions {
+  readonly preParsing: (request: FastifyRequest, reply: unknown, payload: unknown, done: (error: null) => void) => void
+}
 
-/** Takes functions of anything: Fastify's own types of what they are given depend on type parameters of the application. */
 export interface FastifyApp {
   readonly prefix: string
   removeAllContentTypeParsers(): unknown
-  addContentTypeParser(type: string, parser: (request: never, payload: never, done: Done) => void): unknown
-  addHook(name: 'preParsing', hook: (request: never, reply: never, payload: never, done: Done) => void): unknown
-  all(path: string, handler: (request: never, reply: never) => Promise<unknown>): unknown
+  addContentTypeParser(type: string, parser: () => Promise<unknown>): unknown
+  all(
+    path: string,
+    options: FastifyRouteOptions,
+    handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>,
+  ): unknown
 }
 
 export type FastifyPlugin = (app: FastifyApp) => Promise<void>

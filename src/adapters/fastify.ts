@@ -1,6 +1,6 @@
 import { type BackendOf, createHandler, type HandlerOptions } from '../http/handler.ts'
 import type { HttpHandler } from '../http/message.ts'
-import type { FastifyPlugin, FastifyReply, FastifyRequest } from './fastify-types.ts'
+import type { FastifyPlugin, FastifyReply, FastifyRequest, FastifyRouteOptions } from './fastify-types.ts'
 import { matchedPrefix } from './mount-path.ts'
 import type { AdapterOptions } from './node-request.ts'
 import { createServe } from './node-serve.ts'
@@ -21,14 +21,14 @@ export function toFastifyPlugin(handler: HttpHandler, options: AdapterOptions = 
   const types = new WeakMap<object, string>()
   return async (app) => {
     app.removeAllContentTypeParsers()
-    app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    app.addContentTypeParser('*', () => Promise.resolve(null))
     // Fastify would answer a malformed type with a 415 of its own: it is for the registry to judge.
-    app.addHook('preParsing', ({ raw }: FastifyRequest, _reply, _payload, done) => {
+    const preParsing: FastifyRouteOptions['preParsing'] = ({ raw }, _reply, _payload, done) => {
       const type = raw.headers['content-type']
       if (type !== undefined) types.set(raw, type)
       delete raw.headers['content-type']
       done(null)
-    })
+    }
     const answer = async (request: FastifyRequest, reply: FastifyReply) => {
       const { raw, originalUrl } = request
       const type = types.get(raw)
@@ -44,6 +44,6 @@ export function toFastifyPlugin(handler: HttpHandler, options: AdapterOptions = 
       const mounted = { outerUrl: originalUrl, base, raw: request, parsed: () => [request.rawBody], claim }
       if (!(await serve(raw, reply.raw, mounted))) reply.callNotFound()
     }
-    for (const path of app.prefix.endsWith('/v2') ? ['', '/*'] : ['/v2', '/v2/*']) app.all(path, answer)
+    for (const path of app.prefix.endsWith('/v2') ? ['', '/*'] : ['/v2', '/v2/*']) app.all(path, { preParsing }, answer)
   }
 }

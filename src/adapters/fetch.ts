@@ -8,7 +8,7 @@ import type { AdapterOptions } from './node-request.ts'
 export { type HonoContext, type HonoMiddleware, registryMiddleware, toHonoMiddleware } from './hono.ts'
 
 export interface FetchOptions extends AdapterOptions {
-  /** The path below which `/v2/` lies, whether requests still carry it or not. Default: none. */
+  /** The path below which `/v2/` lies; requests outside it are not ours. Default: none. */
   readonly mountPath?: string
 }
 
@@ -25,8 +25,9 @@ export function toFetchHandler(handler: HttpHandler, options: FetchOptions = {})
   const { logger = consoleLogger, mountPath = '' } = options
   return async (request) => {
     const target = targetOf(request)
-    const inner = target.startsWith(`${mountPath}/`) ? target.slice(mountPath.length) : target
-    const response = await handler(fromFetch(request, locate(inner, mountPath + inner), request, logger))
+    if (!target.startsWith(`${mountPath}/`)) return undefined
+    const mount = locate(target.slice(mountPath.length), target)
+    const response = await handler(fromFetch(request, mount, request, logger))
     return response && toFetch(request.method, response)
   }
 }

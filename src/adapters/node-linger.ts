@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { constants, type ServerHttp2Stream } from 'node:http2'
 
 /** How much of a body that nobody wants is taken, and for how long, so that its sender gets to read our answer. */
 const LINGER_BYTES = 1024 * 1024
@@ -27,4 +28,16 @@ export function lingerThenEnd(req: IncomingMessage, res: ServerResponse, last: s
   // A reader that gave up half-way has destroyed `req`, which Node keeps from reaching the socket; nothing can be taken then.
   req.on('data', onData).once('end', close).resume()
   res.once('close', close)
+}
+
+/**
+ * The same on http2, where flow control keeps the rest of the body with its sender, and a reset without an error tells that
+ * nobody wants it (RFC 9113, 8.1). A sender that has read the answer stops by itself; Node's own client takes a reset that
+ * comes along with the answer for a failure.
+ */
+export function lingerThenReset(stream: ServerHttp2Stream): void {
+  // Otherwise Node resets a stream that nobody reads as soon as the answer is out.
+  stream.pause()
+  const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), LINGER_MS).unref()
+  stream.once('close', () => clearTimeout(timer))
 }

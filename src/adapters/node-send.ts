@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { constants } from 'node:http2'
 import type { HttpResponse } from '../http/message.ts'
-import { lingerThenEnd } from './node-linger.ts'
+import { lingerThenEnd, lingerThenReset } from './node-linger.ts'
 import { hasLeft, type NodeRequest, type NodeResponse } from './node-request.ts'
 
 /**
@@ -38,7 +38,7 @@ export async function send(
     if (early) lingerThenEnd(req, res, whole ? body : null)
     else {
       res.end(whole ? body : null)
-      if ('stream' in req && !req.stream.readableEnded) refuseRest(req.stream)
+      if ('stream' in req && !req.stream.readableEnded) lingerThenReset(req.stream)
     }
   } catch (error) {
     if (res.headersSent) breakOff(response)
@@ -53,17 +53,6 @@ function missingLength({ status, headers, body }: HttpResponse, method: string |
   if (headers['content-length'] !== undefined || method === 'HEAD' || status === 204 || status === 304) return undefined
   if (typeof body === 'string') return Buffer.byteLength(body)
   return body instanceof Uint8Array ? body.byteLength : 0
-}
-
-/** What http2 has for an answer to a request whose body nobody reads to its end (RFC 9113, 8.1). */
-function refuseRest(stream: {
-  readonly destroyed: boolean
-  close(code: number): void
-  once(event: 'finish', listener: () => void): unknown
-}): void {
-  stream.once('finish', () => {
-    if (!stream.destroyed) stream.close(constants.NGHTTP2_NO_ERROR)
-  })
 }
 
 function breakOff(res: NodeResponse): void {
