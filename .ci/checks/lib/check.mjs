@@ -51,6 +51,6 @@ export class Check {
 }
 
 function text(value) {
-  const json = typeof value === 'string' ? value : JSON.stringify(value)
+  const json = typeof value === 'string' ? value : String(JSON.stringify(value))
   return json.length > 2000 ? `${json.slice(0, 2000)}…` : json
 }
