@@ -27,6 +27,8 @@ async function visible(grant: Grant, names: readonly string[]): Promise<readonly
     const seen = new Set(await grant.visible(names))
     return names.filter((name) => seen.has(name))
   }
-  const answers = await Promise.all(names.map((name) => grant.allows({ type: 'repository', name, action: 'pull' })))
+  const answers = await Promise.all(
+    names.map(async (name) => grant.allows({ type: 'repository', name, action: 'pull' })),
+  )
   return names.filter((_, i) => answers[i] === true)
 }

@@ -13,7 +13,8 @@ export const NO_PARAMETERS: Parameters = { getAll: () => [] }
  * @param query - without the question mark, still percent-encoded
  */
 export function parseQuery(query: string): Parameters {
-  return new URLSearchParams(query)
+  // The constructor takes one "?" off, which is part of the first name here: "/v2/_catalog??n=1" has no n.
+  return new URLSearchParams(query.startsWith('?') ? `&${query}` : query)
 }
 
 /**

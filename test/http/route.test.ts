@@ -369,7 +369,6 @@ function anyRoute(): fc.Arbitrary<Route> {
   const upload = fc.stringMatching(/^[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,30}$/)
   const reference = fc.oneof(digest, tag)
   const limit = fc.nat()
-  const options = { requiredKeys: ['kind', 'name'] } as const
   return fc.oneof(
     fc.constant({ kind: 'ping' } as const),
     fc.constant({ kind: 'preflight' } as const),
@@ -386,7 +385,7 @@ function anyRoute(): fc.Arbitrary<Route> {
     fc.record({ kind: fc.constantFrom('getManifest', 'headManifest', 'deleteManifest'), name, reference }),
     fc.record({ kind: fc.constant('putManifest'), name, reference, tags: fc.uniqueArray(tag, { maxLength: 12 }) }),
     fc.record({ kind: fc.constant('deleteRepository'), name }),
-    fc.record({ kind: fc.constant('listTags' as const), name, limit, after: tag }, options),
+    fc.record({ kind: fc.constant('listTags' as const), name, limit, after: tag }, { requiredKeys: ['kind', 'name'] }),
     fc.record(
       {
         kind: fc.constant('listReferrers' as const),
