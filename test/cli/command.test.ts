@@ -18,12 +18,12 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true, force: true }))
 
 function serve(...args: readonly string[]): RunningCommand {
-  return new RunningCommand(COMMAND, ['serve', '--listen', '127.0.0.1:0', ...args], { cwd: directory })
+  return new RunningCommand([COMMAND, 'serve', '--listen', '127.0.0.1:0', ...args], { cwd: directory })
 }
 
 /** Runs to its end. */
 async function run(...args: readonly string[]) {
-  await using command = new RunningCommand(COMMAND, args, { cwd: directory })
+  await using command = new RunningCommand([COMMAND, ...args], { cwd: directory })
   const { code } = await command.exit
   return { code, stdout: command.stdout, stderr: command.stderr }
 }

@@ -20,8 +20,8 @@ describe('wharfage serve, killed under eight pushers', () => {
   afterEach(() => rm(directory, { recursive: true, force: true }))
 
   it(`has all it acknowledged and nothing in part, ${ROUNDS} times`, { timeout: 20_000 + ROUNDS * 6000 }, async () => {
-    const args = ['serve', '--listen', '127.0.0.1:0', '--storage', `file:${directory}`]
-    const report = await crash({ start: () => new RunningCommand(COMMAND, args), directory, rounds: ROUNDS })
+    const args = [COMMAND, 'serve', '--listen', '127.0.0.1:0', '--storage', `file:${directory}`]
+    const report = await crash({ start: () => new RunningCommand(args), directory, rounds: ROUNDS })
     const { lost, partial, surprises, ...pushed } = report
     expect({ lost, partial, surprises }).toEqual({ lost: [], partial: [], surprises: [] })
     console.log(`${ROUNDS} kills: lost 0, partial 0 of`, pushed)
@@ -32,7 +32,7 @@ describe('wharfage serve, killed under eight pushers', () => {
   })
 
   it('would be found out if it wrote in place instead of renaming', { timeout: 60_000 }, async () => {
-    const start = () => new RunningCommand(IN_PLACE, [directory])
+    const start = () => new RunningCommand([IN_PLACE, directory])
     const { partial } = await crash({ start, directory, rounds: 10, stopEarly: true })
     expect(partial).not.toEqual([])
   })

@@ -17,9 +17,9 @@ export class RunningCommand implements AsyncDisposable {
   stdout = ''
   stderr = ''
 
-  /** @param script - run by the same node as the tests */
-  constructor(script: string, args: readonly string[], options: { readonly cwd?: string } = {}) {
-    this.#child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'], ...options })
+  /** @param args - of node, the same as runs the tests: a script and what follows it */
+  constructor(args: readonly string[], options: { readonly cwd?: string } = {}) {
+    this.#child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options })
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text
     })
