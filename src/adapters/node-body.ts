@@ -52,7 +52,8 @@ async function* wholeOrRejected(req: Http2ServerRequest): AsyncGenerator<Uint8Ar
   if (stream.closed) throw Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
 }
 
-function hasBody(req: NodeRequest): boolean {
+/** Whether a request announced a body. */
+export function hasBody(req: NodeRequest): boolean {
   const length = req.headers['content-length']
   if (length !== undefined) return length !== '0'
   return 'stream' in req ? !req.stream.endAfterHeaders : req.headers['transfer-encoding'] !== undefined

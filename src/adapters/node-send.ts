@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { constants } from 'node:http2'
 import type { HttpResponse } from '../http/message.ts'
+import { hasBody } from './node-body.ts'
 import { lingerThenEnd, lingerThenReset } from './node-linger.ts'
 import { hasLeft, type NodeRequest, type NodeResponse } from './node-request.ts'
 
@@ -23,7 +24,7 @@ export async function send(
   const whole = body === null || typeof body === 'string' || body instanceof Uint8Array
   try {
     if (hasLeft(response)) return
-    const early = !('stream' in req) && !req.complete
+    const early = !('stream' in req) && (await stillArrives(req))
     const headers = answer.headers as OutgoingHttpHeaders // ours are readonly, Node only reads them
     const length = whole ? missingLength(answer, req.method) : undefined
     if (length === undefined && !early) res.writeHead(status, headers)
@@ -46,6 +47,14 @@ export async function send(
   } finally {
     if (!whole) await body[Symbol.asyncDispose]()
   }
+}
+
+/** Whether the body of a request is on its way still, nobody having read it to its end. */
+async function stillArrives(req: NodeRequest): Promise<boolean> {
+  if (req.complete || !hasBody(req)) return false
+  // What came along with the headers is only now being parsed: spare such a connection.
+  await new Promise((resolve) => setImmediate(resolve))
+  return !req.complete
 }
 
 /** Bytes of a body that is there whole, where the headers do not say: a client must not wait for more. */

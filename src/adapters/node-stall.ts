@@ -14,8 +14,8 @@ export function breakWhenStalled(req: NodeRequest, res: NodeResponse, bytesPerSe
     if (req.complete || res.headersSent) return clearInterval(timer)
     const received = socket.bytesRead - seen
     seen += received
-    // Held back by us, as the storage is the slow one: not the client's fault.
-    const held = req.isPaused() || req.readableLength > 0
+    // A full buffer: the storage is the slow one, and the client held back by us.
+    const held = req.readableLength >= req.readableHighWaterMark
     if (!held && received < (bytesPerSecond * PERIOD_MS) / 1000) req.destroy(new Error('the upload came to a halt'))
   }, PERIOD_MS).unref()
   res.once('close', () => clearInterval(timer))
