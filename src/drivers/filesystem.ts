@@ -98,8 +98,10 @@ export class FilesystemDriver implements StorageDriver {
     return this.#with(options, checkKey, key, (store) => store.writer.delete(key, options?.durable !== false))
   }
 
-  deletePrefix(prefix: string, options?: DriverOptions): Promise<void> {
-    return this.#with(options, checkPrefix, prefix, (store) => store.writer.deletePrefix(prefix))
+  deletePrefix(prefix: string, options?: DriverOptions & { readonly durable?: boolean }): Promise<void> {
+    return this.#with(options, checkPrefix, prefix, (store) =>
+      store.writer.deletePrefix(prefix, options?.durable !== false),
+    )
   }
 
   createUpload(key: string, options?: CreateUploadOptions): Promise<DriverUpload> {

@@ -108,10 +108,10 @@ export class BlobStore implements Blobs {
       }
       for await (const source of typeof from === 'string' ? [from] : from) {
         if (!isRepositoryName(source)) continue
-        const { target, size } = (await this.#linkedIn(new RepositoryLayout(source), digest, context)) ?? {}
-        if (target === undefined || size === undefined) continue
-        await this.#core.driver.put(this.#layout.layerLink(digest), linkContent(target))
-        return descriptor(digest, size)
+        const found = await this.#lookFor(digest, context, new RepositoryLayout(source))
+        if (found === undefined) continue
+        await this.#link(digest, found.target)
+        return descriptor(digest, found.data.size)
       }
       throw unknownBlob(digest)
     } finally {
@@ -192,23 +192,34 @@ export class BlobStore implements Blobs {
     })
   }
 
-  async #find(digest: Digest, { signal }: OperationContext = {}): Promise<FoundBlob> {
+  async #find(digest: Digest, context: OperationContext = {}): Promise<FoundBlob> {
+    const found = await this.#lookFor(digest, context)
+    if (found !== undefined) return found
+    throw unknownBlob(digest)
+  }
+
+  /** Link and data of a blob, here or in another repository; `undefined` when one of them is absent. */
+  async #lookFor(
+    digest: Digest,
+    { signal }: OperationContext,
+    layout: RepositoryLayout = this.#layout,
+  ): Promise<FoundBlob | undefined> {
     const options = signal && { signal }
-    const key = this.#layout.layerLink(digest)
+    const key = layout.layerLink(digest)
     if (algorithmOf(digest) === 'sha256') {
       // A sha256 link names its own digest, so link and data can be asked for at once.
       const [link, data] = await Promise.all([
         this.#core.driver.stat(key, options),
         this.#core.driver.stat(blobData(digest), options),
       ])
-      if (link === undefined || data === undefined || !isWholeLink(digest, link.size)) throw unknownBlob(digest)
+      if (link === undefined || data === undefined || !isWholeLink(digest, link.size)) return undefined
       return { target: digest, data, linkedAt: link.modifiedAt }
     }
     // Distribution keeps other algorithms as aliases: the link says under which digest the data lies.
     const link = await this.#core.driver.get(key, options).catch(absent)
     const target = link && parseLink(key, link.content)
     const data = target && (await this.#core.driver.stat(blobData(target), options))
-    if (link === undefined || target === undefined || data === undefined) throw unknownBlob(digest)
+    if (link === undefined || target === undefined || data === undefined) return undefined
     return { target, data, linkedAt: link.stat.modifiedAt }
   }
 
@@ -234,21 +245,17 @@ export class BlobStore implements Blobs {
     return (await this.#core.driver.stat(blobData(digest), signal && { signal })) !== undefined
   }
 
-  async #linkedIn(layout: RepositoryLayout, digest: Digest, { signal }: OperationContext) {
-    const options = signal && { signal }
-    const key = layout.layerLink(digest)
-    const link = await this.#core.driver.get(key, options).catch(absent)
-    const target = link && parseLink(key, link.content)
-    if (target === undefined) return undefined
-    const data = await this.#core.driver.stat(blobData(target), options)
-    return data && { target, size: data.size }
+  /** Where data lies under another digest, Distribution looks for that one's link as well. */
+  async #link(digest: Digest, target: Digest): Promise<void> {
+    if (target !== digest) await this.#core.driver.put(this.#layout.layerLink(target), linkContent(target))
+    await this.#core.driver.put(this.#layout.layerLink(digest), linkContent(target))
   }
 
   /** A link half way through the grace period is dated anew: whoever relies on it is given the whole period. */
   async #refresh(digest: Digest, linkedAt: Date): Promise<void> {
     if (Date.now() - linkedAt.getTime() < this.#core.gracePeriodMs / 2) return
     const { target } = await this.#find(digest)
-    await this.#core.driver.put(this.#layout.layerLink(digest), linkContent(target))
+    await this.#link(digest, target)
   }
 }
 

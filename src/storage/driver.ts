@@ -83,7 +83,11 @@ export interface DriverUpload extends AsyncDisposable {
   append(content: ByteSource, options?: AppendOptions): Promise<void>
   /** Ends the appending, in every process. Not yet visible at any key. Idempotent. */
   seal(options?: DriverOptions): Promise<SealedUpload>
-  /** Seals, then atomically publishes the bytes at `key`, durably; the same content twice, or from two nodes, succeeds for both. */
+  /**
+   * Seals, then atomically publishes the bytes at `key`, durably; the same content twice, or from two nodes, succeeds for both.
+   * What is staged stays until its folder is deleted, so that an upload which was published, and not yet removed, is never
+   * found with fewer bytes than were acknowledged.
+   */
   commit(key: string, options?: DriverOptions): Promise<void>
   /** Drops the upload and its bytes. Idempotent, and a no-op after commit. */
   abort(): Promise<void>

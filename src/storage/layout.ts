@@ -27,10 +27,10 @@ import { algorithmOf, type Digest, type DigestAlgorithm, hexOf, isDigest } from 
  */
 const ROOT = 'docker/registry/v2'
 
-export const REPOSITORIES = `${ROOT}/repositories`
-export const INTENTS = `${ROOT}/_wharfage/intents`
-export const CONDEMNED = `${ROOT}/_wharfage/condemned`
-export const FORMAT_MARKER = `${ROOT}/_wharfage/format.json`
+export const REPOSITORIES: string = `${ROOT}/repositories`
+export const INTENTS: string = `${ROOT}/_wharfage/intents`
+export const CONDEMNED: string = `${ROOT}/_wharfage/condemned`
+export const FORMAT_MARKER: string = `${ROOT}/_wharfage/format.json`
 
 export function blobData(digest: Digest): string {
   const hex = hexOf(digest)

@@ -29,6 +29,10 @@ export class WriteIntents {
   readonly #logger: Logger
   readonly #condemnedWaitMs: number
   readonly #pending = new Set<Promise<void>>()
+  /** The declaration that can still be joined. */
+  #next: SharedIntent | undefined
+  /** Settles when the declaration on its way is through. */
+  #latest: Promise<void> = Promise.resolve()
   #marker: Promise<void> | undefined
 
   constructor(
@@ -42,18 +46,19 @@ export class WriteIntents {
   }
 
   /**
-   * Declares reliance on `digests` until the intent is released, and waits until none of them is condemned.
+   * Declares reliance on `digests` until the intent is released, and waits until none of them is condemned. Those who ask
+   * while another declaration is on its way share the next one: one object and one look for all of them.
    *
    * @throws {@link RegistryError} `UNAVAILABLE` with `retry-after` when a collection holds on to one of them
    */
   async declare(digests: ReadonlySet<Digest>, signal?: AbortSignal): Promise<WriteIntent> {
-    await this.#mark()
-    const key = `${INTENTS}/${Date.now().toString(16).padStart(12, '0')}-${randomUUID()}`
-    const content = Buffer.from(JSON.stringify({ digests: [...digests] }))
-    await this.#driver.put(key, content, { durable: false, ...(signal && { signal }) })
-    const intent = { release: () => this.#release(key) }
+    const shared = this.#next ?? this.#begin()
+    for (const digest of digests) shared.digests.add(digest)
+    shared.holders++
+    const intent = { release: () => this.#release(shared) }
     try {
-      await this.#whileCondemned(digests, signal)
+      const condemned = await shared.declared
+      for (const digest of digests) if (condemned.has(digest)) await this.#whileCondemned(digests, signal)
       return intent
     } catch (error) {
       intent.release()
@@ -66,23 +71,42 @@ export class WriteIntents {
     await Promise.all(this.#pending)
   }
 
+  /** Opens a declaration that others may join until the one before it is through. */
+  #begin(): SharedIntent {
+    const digests = new Set<Digest>()
+    const key = `${INTENTS}/${Date.now().toString(16).padStart(12, '0')}-${randomUUID()}`
+    const written = this.#latest.then(async () => {
+      this.#next = undefined
+      await this.#mark()
+      await this.#driver.put(key, Buffer.from(JSON.stringify({ digests: [...digests] })), { durable: false })
+    })
+    const shared = { key, digests, holders: 0, declared: written.then(() => this.#condemned()) }
+    shared.declared.catch(() => {}) // awaited by each who declares
+    this.#latest = shared.declared.then(ignore, ignore)
+    this.#next = shared
+    return shared
+  }
+
   /** Dropped without waiting: an intent left behind only makes a collection keep more, until it is twice the grace period old. */
-  #release(key: string): void {
+  #release(shared: SharedIntent): void {
+    shared.holders--
+    if (shared.holders > 0) return
     const dropped = this.#driver
-      .delete(key, { durable: false })
-      .catch((err: unknown) => this.#logger.warn({ err, key }, 'could not drop a write intent'))
+      .delete(shared.key, { durable: false })
+      .catch((err: unknown) => this.#logger.warn({ err, key: shared.key }, 'could not drop a write intent'))
       .finally(() => this.#pending.delete(dropped))
     this.#pending.add(dropped)
   }
 
   async #whileCondemned(digests: ReadonlySet<Digest>, signal: AbortSignal | undefined): Promise<void> {
     for (let waited = 0; ; waited += CONDEMNED_POLL_MS) {
-      const condemned = await this.#condemnedAmong(digests, signal)
-      if (condemned === undefined) return
+      const condemned = await this.#condemned()
+      const digest = [...digests].find((one) => condemned.has(one))
+      if (digest === undefined) return
       if (waited >= this.#condemnedWaitMs) {
         throw new RegistryError('UNAVAILABLE', {
           message: 'this content is being removed by a garbage collection; push it again in a moment',
-          detail: { digest: condemned },
+          detail: { digest },
           headers: { 'retry-after': '5' },
         })
       }
@@ -90,20 +114,18 @@ export class WriteIntents {
     }
   }
 
-  /** One of `digests` that some collection has condemned; nearly always there is nothing to read. */
-  async #condemnedAmong(digests: ReadonlySet<Digest>, signal?: AbortSignal): Promise<Digest | undefined> {
-    const options = signal && { signal }
-    for await (const entry of this.#driver.list(CONDEMNED, options)) {
+  /** Everything that some collection has condemned; nearly always there is nothing to read. */
+  async #condemned(): Promise<ReadonlySet<Digest>> {
+    const digests = new Set<Digest>()
+    for await (const { key } of this.#driver.list(CONDEMNED)) {
       // A batch that is gone by the time it is read was withdrawn or carried out; what it named is then seen by the checks.
-      const batch = await this.#driver.get(entry.key, options).catch((error: unknown) => {
+      const batch = await this.#driver.get(key).catch((error: unknown) => {
         if (error instanceof KeyNotFoundError) return undefined
         throw error
       })
-      for (const digest of batch === undefined ? [] : parseCondemned(entry.key, batch.content)) {
-        if (digests.has(digest)) return digest
-      }
+      for (const digest of batch === undefined ? [] : parseCondemned(key, batch.content)) digests.add(digest)
     }
-    return undefined
+    return digests
   }
 
   /** The format marker, written once per process before its first write; a failure is tried again by the next write. */
@@ -124,6 +146,16 @@ export class WriteIntents {
   }
 }
 
+/** One object that declares for several writes. */
+interface SharedIntent {
+  readonly key: string
+  readonly digests: Set<Digest>
+  /** Writes that still rely on it. */
+  holders: number
+  /** Resolves, once the object is there, with what is condemned. */
+  readonly declared: Promise<ReadonlySet<Digest>>
+}
+
 /** A declared reliance. */
 export interface WriteIntent {
   /** To be called once what relied on it is written, or has failed. */
@@ -137,3 +169,5 @@ function parseCondemned(key: string, content: Uint8Array): readonly Digest[] {
   if (!Array.isArray(digests)) throw new Error(`damaged condemnation: ${key}`)
   return digests.filter((one): one is Digest => typeof one === 'string' && isDigest(one))
 }
+
+function ignore(): void {}

@@ -47,3 +47,8 @@ export function storageError(error: unknown, root: string): unknown {
 export function keyError(error: unknown, root: string, key: string): unknown {
   return isMissing(error) ? new KeyNotFoundError(key, { cause: error }) : storageError(error, root)
 }
+
+/** A file system without hard links: exFAT, some network and FUSE ones. */
+export function hasNoLinks(error: unknown): boolean {
+  return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(codeOf(error) ?? '')
+}

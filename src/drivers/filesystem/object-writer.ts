@@ -6,7 +6,7 @@ import { PreconditionFailedError, type PutOptions } from '../../storage/driver.t
 import { KeyedMutex } from '../keyed-mutex.ts'
 import { type Claims, versionOf } from './claims.ts'
 import type { Directories } from './directories.ts'
-import { codeOf, isMissing } from './errors.ts'
+import { codeOf, hasNoLinks, isMissing } from './errors.ts'
 import { type FileOps, NOFOLLOW } from './file-ops.ts'
 import { HIDDEN, TEMPORARY } from './layout.ts'
 import { removeLeftovers, removeTree } from './remove-tree.ts'
@@ -77,22 +77,26 @@ export class ObjectWriter {
     if (durable) await this.#directories.settleRemoval(left)
   }
 
-  async deletePrefix(prefix: string): Promise<void> {
+  async deletePrefix(prefix: string, durable: boolean): Promise<void> {
     const folder = prefix === '' ? this.#root : `${this.#root}/${prefix}`
-    if (prefix === '' || TEMPORARY.startsWith(`${prefix}/`)) return this.#deleteChildren(prefix, folder)
+    if (prefix === '' || TEMPORARY.startsWith(`${prefix}/`)) return this.#deleteChildren(prefix, folder, durable)
     if (HIDDEN.has(prefix)) return
     await this.#tidy()
-    const doomed = `${this.#temporary}/${randomUUID()}`
+    // At once, and out of sight before the work begins.
+    let doomed = `${this.#temporary}/${randomUUID()}`
     try {
-      // With a slash, it is no file's name: a key is not below itself.
       await this.#ops.mkdir(this.#temporary)
+      // With a slash, it is no file's name: a key is not below itself.
       await this.#ops.rename(`${folder}/`, doomed)
     } catch (error) {
       if (isMissing(error)) return
-      throw error
+      if (!isFull(error)) throw error
+      // Even a name needs space on a full disk, which this is to free.
+      doomed = folder
+      await removeTree(this.#ops, doomed)
     }
     const left = await this.#directories.prune(dirname(folder))
-    await this.#directories.settleRemoval(left)
+    if (this.#isDurable && durable) await this.#directories.settleRemoval(left)
     await removeTree(this.#ops, doomed)
   }
 
@@ -154,11 +158,11 @@ export class ObjectWriter {
     return this.#ops.futimes(fd, now, now + Math.random() / 1000)
   }
 
-  async #deleteChildren(prefix: string, folder: string): Promise<void> {
+  async #deleteChildren(prefix: string, folder: string, durable: boolean): Promise<void> {
     for (const { name } of await this.#ops.readdir(folder).catch(noneIfMissing)) {
       const key = prefix === '' ? name : `${prefix}/${name}`
-      await this.delete(key, true)
-      await this.deletePrefix(key)
+      await this.delete(key, durable)
+      await this.deletePrefix(key, durable)
     }
   }
 
@@ -178,9 +182,9 @@ export class ObjectWriter {
   }
 }
 
-/** A file system without hard links: exFAT, some network and FUSE ones. */
-function hasNoLinks(error: unknown): boolean {
-  return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(codeOf(error) ?? '')
+function isFull(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'ENOSPC' || code === 'EDQUOT'
 }
 
 function noneIfMissing(error: unknown): [] {

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto'
+import { constants } from 'node:fs'
 import { codeOf, isMissing } from './errors.ts'
 import type { FileOps } from './file-ops.ts'
 
 /** After this nobody can still be writing a temporary file, or deleting a folder. */
-const LEFT_AFTER_MS = 24 * 60 * 60 * 1000
+const LEFT_AFTER_MS = 24n * 60n * 60n * 1000n
 
 /** Removes a file, or a folder with all that is in it; somebody else may be doing the same. */
 export async function removeTree(ops: FileOps, path: string): Promise<void> {
@@ -26,18 +28,40 @@ export async function removeTree(ops: FileOps, path: string): Promise<void> {
   }
 }
 
-/** Removes what has been in `folder` for a day; resolves with how many entries that were. What resists stays for the next time. */
+/**
+ * Removes what has been in `folder` for a day; resolves with how many entries that were. What resists stays for the next time.
+ *
+ * The present is the date of a file made now: this machine's clock may be days from that of the file system, and from what
+ * it was yesterday, and files that other processes are writing lie in the same folder.
+ */
 export async function removeLeftovers(ops: FileOps, folder: string): Promise<number> {
-  let removed = 0
   const entries = await ops.readdir(folder).catch(() => [])
+  if (entries.length === 0) return 0
+  let now: bigint
+  try {
+    now = await present(ops, folder)
+  } catch {
+    // Whatever it is, a full disk perhaps, the write that we come before will say so, or can do without.
+    return 0
+  }
+  let removed = 0
   for (const { name } of entries) {
     const path = `${folder}/${name}`
     try {
-      const age = Date.now() - Number((await ops.lstat(path)).ctimeNs / 1_000_000n)
-      if (age < LEFT_AFTER_MS) continue
+      if ((now - (await ops.lstat(path)).ctimeNs) / 1_000_000n < LEFT_AFTER_MS) continue
       await removeTree(ops, path)
       removed++
     } catch {}
   }
   return removed
+}
+
+async function present(ops: FileOps, folder: string): Promise<bigint> {
+  const probe = `${folder}/${randomUUID()}`
+  await ops.close(await ops.open(probe, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL))
+  try {
+    return (await ops.lstat(probe)).ctimeNs
+  } finally {
+    await ops.unlink(probe)
+  }
 }

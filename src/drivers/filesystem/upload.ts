@@ -16,7 +16,7 @@ import { Appender } from './appender.ts'
 import type { BegunUploads } from './begun-uploads.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import type { Directories } from './directories.ts'
-import { isMissing, keyError, storageError } from './errors.ts'
+import { codeOf, hasNoLinks, isMissing, keyError, storageError } from './errors.ts'
 import { FileBody } from './file-body.ts'
 import { type FileOps, NOFOLLOW } from './file-ops.ts'
 import { OpenFile } from './open-file.ts'
@@ -315,11 +315,28 @@ export class FilesystemUpload implements DriverUpload {
   }
 
   async #publish(from: string, to: string): Promise<void> {
-    const { ops, directories } = this.#context
+    const { directories } = this.#context
     try {
-      await directories.within(dirname(to), () => ops.rename(from, to))
+      await directories.within(dirname(to), () => this.#link(from, to))
     } catch (error) {
       throw isMissing(error) ? new KeyNotFoundError(this.#key, { cause: error }) : error
+    }
+  }
+
+  /**
+   * A second name, not another one: until the upload's folder is removed, whoever asks again for an upload whose end was not
+   * told to its client finds all its bytes, and not an upload that lost them.
+   */
+  async #link(from: string, to: string): Promise<void> {
+    const { ops } = this.#context
+    try {
+      await ops.link(from, to)
+    } catch (error) {
+      if (hasNoLinks(error)) return ops.rename(from, to)
+      if (codeOf(error) !== 'EEXIST') throw error
+      const second = `${this.#path}.copy-${randomUUID()}`
+      await ops.link(from, second)
+      await ops.rename(second, to)
     }
   }
 }

@@ -1,0 +1,84 @@
+// The public names, listed one by one. Adapters for frameworks and what needs more packages have subpaths of their own.
+
+// HTTP
+export { type Access, type AccessController, anyone, type Grant } from './auth/access.ts'
+// Contracts
+export {
+  type AppendOptions,
+  type Backend,
+  type BlobReader,
+  type Blobs,
+  type CommitOptions,
+  type Decorator,
+  decorate,
+  type ExpectedTag,
+  type ListOptions,
+  type LocateOptions,
+  type Manifest,
+  type Manifests,
+  type OpenBlobOptions,
+  type OperationContext,
+  type PutManifestOptions,
+  type ReferrersOptions,
+  type Repository,
+  type SetTagOptions,
+  type StartUploadOptions,
+  type StatBlobOptions,
+  type StoreOverrides,
+  type Tags,
+  type Upload,
+} from './backend.ts'
+export { type ByteBody, type ByteRange, type ByteSource, type ByteStream, bytesBody, streamBody } from './bytes.ts'
+// Behaviour to wrap a backend in
+export { type GuardOptions, guard, type ManifestProposal } from './decorators/guard.ts'
+export { type ImmutableTagsOptions, immutableTags } from './decorators/immutable-tags.ts'
+export { logged } from './decorators/logged.ts'
+export { type NotifyOptions, notify } from './decorators/notify.ts'
+export { type PolicyOptions, policy } from './decorators/policy.ts'
+export { prefix } from './decorators/prefix.ts'
+export { readOnly } from './decorators/read-only.ts'
+export { select } from './decorators/select.ts'
+export { FilesystemDriver, type FilesystemOptions, filesystem } from './drivers/filesystem.ts'
+export { MemoryDriver, type MemoryOptions, memory } from './drivers/memory.ts'
+export { ERROR_CODES, type ErrorCode, RegistryError, type RegistryErrorOptions } from './errors.ts'
+export type { EventSink, RegistryEvent, RegistryEventMap } from './events.ts'
+export { type BackendOf, type CorsOptions, createHandler, type HandlerOptions } from './http/handler.ts'
+export type { HttpHandler, HttpRequest, HttpResponse } from './http/message.ts'
+export { consoleLogger, type LogFields, type Logger, silentLogger } from './logger.ts'
+// A registry, and what it stands on
+export { Registry, type RegistryOptions, type WrappingOptions } from './registry.ts'
+// The specification's own vocabulary
+export type { Descriptor, Platform } from './spec/descriptor.ts'
+export {
+  type Digest,
+  type DigestAlgorithm,
+  digestOf,
+  fromCID,
+  isDigest,
+  parseDigest,
+  toCID,
+} from './spec/digest.ts'
+export { type ManifestKind, type ParsedManifest, parseManifest } from './spec/manifest.ts'
+export { MEDIA_TYPES } from './spec/media-types.ts'
+export { isRepositoryName, isTag, parseRepositoryName, parseTag } from './spec/name.ts'
+export { BlobStore } from './storage/blob-store.ts'
+export {
+  type AppendOptions as DriverAppendOptions,
+  type CreateUploadOptions,
+  type DriverOptions,
+  type DriverUpload,
+  KeyNotFoundError,
+  type ListEntry,
+  type ListKeysOptions,
+  type ObjectStat,
+  PreconditionFailedError,
+  type PutOptions,
+  type ReadOptions,
+  type SealedUpload,
+  type StorageDriver,
+  StorageUnavailableError,
+} from './storage/driver.ts'
+export { ManifestStore } from './storage/manifest-store.ts'
+export type { Sparseness, StorageOptions } from './storage/storage-core.ts'
+export { TagStore } from './storage/tag-store.ts'
+export { UploadSession } from './storage/upload-session.ts'
