@@ -40,6 +40,7 @@ async function startEngine(scope, dir) {
     DOCKER_CLI_EXPERIMENTAL: 'enabled',
   }
   const docker = (...args) => run(client, args, { env })
+  docker.buildkit = (...args) => attempt(client, args, { env: { ...env, DOCKER_BUILDKIT: '1' } })
   docker.attempt = (...args) => attempt(client, args, { env })
   return docker
 }
@@ -132,6 +133,21 @@ async function exercise(label, registry, docker, context) {
     const output = await docker('pull', `${app}:multi`)
     equal(/Digest: (\S+)/.exec(output)?.[1], list.split('\n').at(-1))
     equal(await id(`${app}:multi`), built)
+  })
+  await step('BuildKit builds on an image it fetches, and reuses a cache it left in the registry', async () => {
+    const arg = ['--build-arg', 'BUILDKIT_INLINE_CACHE=1']
+    const build = (...args) =>
+      docker.buildkit('build', '--progress', 'plain', '-f', join(context, 'Next'), ...args, context)
+    await build(...arg, '-t', `${app}:cache`)
+    const layers = (tag) => docker('image', 'inspect', '--format', '{{json .RootFS.Layers}}', `${app}:${tag}`)
+    const built = await layers('cache')
+    await docker('push', `${app}:cache`)
+    await forgetAll()
+    await docker('builder', 'prune', '--all', '--force')
+    const { stderr } = await build('--cache-from', `${app}:cache`, '-t', `${app}:again`)
+    if (!/CACHED/.test(stderr)) throw new Error(stderr)
+    equal(await layers('again'), built)
+    await docker('push', `${app}:again`)
   })
   await step('a deleted tag can no longer be pulled, the others can', async () => {
     const { status } = await fetch(`${registry.url}/v2/team/app/manifests/stable`, { method: 'DELETE' })
