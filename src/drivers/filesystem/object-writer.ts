@@ -92,7 +92,7 @@ export class ObjectWriter {
       if (isMissing(error)) return
       if (!isFull(error)) throw error
       // Even a name needs space on a full disk, which this is to free.
-      doomed = folder
+      doomed = `${folder}/`
       await removeTree(this.#ops, doomed)
     }
     const left = await this.#directories.prune(dirname(folder))
