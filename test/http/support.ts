@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream'
 import { anyone } from '../../src/auth/access.ts'
+import type { Backend } from '../../src/backend.ts'
 import { memory } from '../../src/drivers/memory.ts'
 import { createHandler, type HandlerOptions } from '../../src/http/handler.ts'
 import type { HttpHandler, HttpRequest, HttpResponse } from '../../src/http/message.ts'
-import { silentLogger } from '../../src/logger.ts'
+import { type LogFields, type Logger, silentLogger } from '../../src/logger.ts'
 import { Registry } from '../../src/registry.ts'
 
 export interface SendOptions extends Partial<Omit<HttpRequest, 'method' | 'url' | 'body'>> {
@@ -75,4 +76,39 @@ export async function read({ status, headers, body }: HttpResponse): Promise<Ans
       return JSON.parse(content.toString()).errors[0]
     },
   }
+}
+
+/** A backend that is never to be reached, or fails in one way. */
+export function failing(error: unknown): Backend {
+  return {
+    repository: () => {
+      throw error
+    },
+    repositories: () => {
+      throw error
+    },
+  }
+}
+
+export interface Line {
+  readonly level: string
+  readonly fields: LogFields
+  readonly message: string
+}
+
+export function recordingLogger(): Logger & { readonly lines: readonly Line[] } {
+  const lines: Line[] = []
+  const log = (level: string) => (fields: LogFields, message: string) => void lines.push({ level, fields, message })
+  return { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error'), lines }
+}
+
+/** One request, answered by a handler over `backend`. */
+export async function answerOf(
+  backend: Backend,
+  request: HttpRequest,
+  options: Partial<HandlerOptions> = {},
+): Promise<Answer> {
+  const response = await createHandler(backend, { access: anyone(), logger: silentLogger, ...options })(request)
+  if (response === undefined) throw new Error('not for a registry')
+  return read(response)
 }
