@@ -45,10 +45,23 @@ export class Ledger {
   /** Answers that a working server must not give. */
   readonly surprises: string[] = []
   #time = 0
+  #answers = 0
+  readonly #waiting: { readonly answers: number; readonly resolve: () => void }[] = []
 
   /** A moment after all moments before. */
   now(): number {
     return ++this.#time
+  }
+
+  /** A client has been answered. */
+  countAnswer(): void {
+    this.#answers++
+    for (const { answers, resolve } of this.#waiting) if (answers <= this.#answers) resolve()
+  }
+
+  /** Resolves when the clients have been answered so often. */
+  untilAnswered(answers: number): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push({ answers, resolve }))
   }
 
   beginTag(repository: string, tag: string, digest: string): TagWrite {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomInt } from 'node:crypto'
-import type { ClientResponse, HttpClient } from '../support/http-client.ts'
+import type { ClientRequest, ClientResponse, HttpClient } from '../support/http-client.ts'
 import type { Ledger, OpenUpload } from './ledger.ts'
 
 const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json'
@@ -71,7 +71,7 @@ export class Pusher {
   }
 
   async #pushBlob(content: Content): Promise<void> {
-    const started = expect(202, await this.#client.send('POST', `/v2/${this.#repository}/blobs/uploads/`))
+    const started = expect(202, await this.#send('POST', `/v2/${this.#repository}/blobs/uploads/`))
     const upload: OpenUpload = {
       repository: this.#repository,
       digest: content.digest,
@@ -84,7 +84,7 @@ export class Pusher {
     if (randomInt(5) === 0) await this.#sendChunks(upload)
     upload.finishing = true
     const rest = content.bytes.subarray(upload.acknowledged)
-    expect(201, await this.#client.send('PUT', withDigest(upload.location, content.digest), { body: rest }))
+    expect(201, await this.#send('PUT', withDigest(upload.location, content.digest), { body: rest }))
     this.#ledger.uploads.delete(upload)
     this.#ledger.blobs.push({ repository: this.#repository, digest: content.digest, size: content.bytes.byteLength })
   }
@@ -97,7 +97,7 @@ export class Pusher {
       const body = upload.content.subarray(upload.acknowledged, upload.acknowledged + chunk)
       const last = upload.acknowledged + body.byteLength - 1
       const headers = { 'content-range': `${upload.acknowledged}-${last}` }
-      const answer = expect(202, await this.#client.send('PATCH', upload.location, { headers, body }))
+      const answer = expect(202, await this.#send('PATCH', upload.location, { headers, body }))
       if (answer.headers.range !== `0-${last}`) throw new Error(`PATCH up to ${last} answered ${answer.headers.range}`)
       upload.location = locationOf(answer)
       upload.acknowledged = last + 1
@@ -106,15 +106,21 @@ export class Pusher {
 
   async #mount(digest: string, from: string, size: number): Promise<void> {
     const path = `/v2/${this.#repository}/blobs/uploads/?mount=${digest}&from=${from}`
-    expect(201, await this.#client.send('POST', path))
+    expect(201, await this.#send('POST', path))
     this.#ledger.blobs.push({ repository: this.#repository, digest, size })
+  }
+
+  async #send(method: string, target: string, request?: ClientRequest): Promise<ClientResponse> {
+    const answer = await this.#client.send(method, target, request)
+    this.#ledger.countAnswer()
+    return answer
   }
 
   async #putManifest({ bytes, digest }: Content, tag: string): Promise<void> {
     const write = this.#ledger.beginTag(this.#repository, tag, digest)
     const headers = { 'content-type': MANIFEST_TYPE }
     const path = `/v2/${this.#repository}/manifests/${tag}`
-    expect(201, await this.#client.send('PUT', path, { headers, body: bytes }))
+    expect(201, await this.#send('PUT', path, { headers, body: bytes }))
     write.acknowledged = this.#ledger.now()
     this.#ledger.manifests.push({ repository: this.#repository, digest, content: bytes })
   }

@@ -8,6 +8,9 @@ import { findPartialBlobs, verifyLedger } from './verify.ts'
 
 const PUSHERS = 8
 
+/** A server is killed before its clients have been answered so often: an image or two each. */
+const MAX_ANSWERS = 150
+
 export interface CrashOptions {
   /** Starts a server over the directory; printed as the command does. */
   readonly start: () => RunningCommand
@@ -74,8 +77,10 @@ async function pushUntilKilled(
   const pushers = Array.from({ length: PUSHERS }, (_, i) =>
     new Pusher(client, ledger, `crash/round${round}/team${i >> 1}`, base).run(),
   )
-  // Not to wait for something to happen: the moment is the randomness that this is about.
-  await after(randomInt(30, 500))
+  const done = Promise.all(pushers)
+  // By what has been done, not by the clock, so that a slow machine is killed as far into its work; then at any moment.
+  await Promise.race([ledger.untilAnswered(randomInt(1, MAX_ANSWERS)), done])
+  await after(Math.random() * 10)
   server.kill('SIGKILL')
-  await Promise.all(pushers)
+  await done
 }

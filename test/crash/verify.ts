@@ -2,25 +2,37 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { HttpClient } from '../support/http-client.ts'
-import { type Ledger, type OpenUpload, possibleTargets, type TagWrite } from './ledger.ts'
+import {
+  type BlobFact,
+  type Ledger,
+  type ManifestFact,
+  type OpenUpload,
+  possibleTargets,
+  type TagWrite,
+} from './ledger.ts'
 import { locationOf, withDigest } from './pusher.ts'
 
 /** Asks the server for everything in the ledger. @returns what is not as it was acknowledged, one line each */
 export async function verifyLedger(client: HttpClient, ledger: Ledger): Promise<string[]> {
-  const losses: string[] = []
-  for (const { repository, digest, size } of ledger.blobs) {
-    const { status, body } = await client.send('GET', `/v2/${repository}/blobs/${digest}`)
-    if (status !== 200) losses.push(`blob ${digest} of ${repository}: ${status}`)
-    else if (digestOf(body) !== digest)
-      losses.push(`blob ${digest} of ${repository}: ${body.length} bytes of ${size}, or others`)
-  }
-  for (const { repository, digest, content } of ledger.manifests) {
-    const { status, body } = await client.send('GET', `/v2/${repository}/manifests/${digest}`)
-    if (status !== 200 || !body.equals(content)) losses.push(`manifest ${digest} of ${repository}: ${status}`)
-  }
-  for (const writes of byTag(ledger.tags)) losses.push(...(await verifyTag(client, writes)))
-  for (const upload of ledger.uploads) losses.push(...(await verifyUpload(client, upload)))
-  return losses
+  const findings = await Promise.all([
+    ...ledger.blobs.map((fact) => verifyBlob(client, fact)),
+    ...ledger.manifests.map((fact) => verifyManifest(client, fact)),
+    ...[...byTag(ledger.tags)].map((writes) => verifyTag(client, writes)),
+    ...[...ledger.uploads].map((upload) => verifyUpload(client, upload)),
+  ])
+  return findings.flat()
+}
+
+async function verifyBlob(client: HttpClient, { repository, digest, size }: BlobFact): Promise<string[]> {
+  const { status, body } = await client.send('GET', `/v2/${repository}/blobs/${digest}`)
+  const name = `blob ${digest} of ${repository}`
+  if (status !== 200) return [`${name}: ${status}`]
+  return digestOf(body) === digest ? [] : [`${name}: ${body.length} bytes of ${size}, or others`]
+}
+
+async function verifyManifest(client: HttpClient, { repository, digest, content }: ManifestFact): Promise<string[]> {
+  const { status, body } = await client.send('GET', `/v2/${repository}/manifests/${digest}`)
+  return status === 200 && body.equals(content) ? [] : [`manifest ${digest} of ${repository}: ${status}`]
 }
 
 async function verifyTag(client: HttpClient, writes: readonly TagWrite[]): Promise<string[]> {

@@ -11,10 +11,10 @@ export interface ClientRequest {
   readonly body?: Uint8Array
 }
 
-/** An HTTP client over keep-alive connections to one server; the whole answer or an error. */
+/** An HTTP client over at most eight keep-alive connections to one server; the whole answer or an error. */
 export class HttpClient implements Disposable {
   readonly #origin: string
-  readonly #agent = new Agent({ keepAlive: true })
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 })
 
   constructor(origin: string) {
     this.#origin = origin
