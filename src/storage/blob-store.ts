@@ -79,19 +79,23 @@ export class BlobStore implements Blobs {
     const signal = context.signal && { signal: context.signal }
     if (!UPLOAD_ID.test(id)) throw unknownUpload(id)
     const key = this.#layout.uploadData(id)
+    const mark = this.#layout.uploadStartedAt(id)
+    const known = this.#core.uploads.peek(key)
     const [started, upload] = await Promise.all([
-      this.#core.driver.get(this.#layout.uploadStartedAt(id), signal).catch(absent),
+      known ?? this.#core.driver.get(mark, signal).then(startedAt).catch(absent),
       this.#core.driver.resumeUpload(key, signal).catch(absent),
     ])
     // The mark may have been lost with the power when bytes that were acknowledged later were not.
-    if (started === undefined && (upload === undefined || upload.size === 0)) throw unknownUpload(id)
+    const isThere = upload !== undefined && (upload.size > 0 || started !== undefined)
+    // Without a byte there may be nothing but the mark, which another process may have removed since we remembered it.
+    if (!isThere && (await this.#core.driver.stat(mark, signal)) === undefined) throw unknownUpload(id)
     return new UploadSession({
       core: this.#core,
       layout: this.#layout,
       id,
-      startedAt: startedAt(started),
+      startedAt: started?.startedAt ?? new Date(),
       upload: upload ?? (await this.#core.driver.createUpload(key, signal)),
-      algorithm: this.#core.uploads.algorithm(key),
+      algorithm: known?.algorithm,
     })
   }
 
@@ -181,12 +185,13 @@ export class BlobStore implements Blobs {
       ...(size !== undefined && { size }),
       ...(signal && { signal }),
     })
-    this.#core.uploads.announce(key, announced)
+    const startedAt = new Date()
+    this.#core.uploads.begin(key, announced, startedAt)
     return new UploadSession({
       core: this.#core,
       layout: this.#layout,
       id,
-      startedAt: new Date(),
+      startedAt,
       upload,
       algorithm: announced,
     })
@@ -295,7 +300,9 @@ function asUnknown(digest: Digest): (error: unknown) => never {
 }
 
 /** RFC 3339 as Distribution writes it; what cannot be read is dated by the store. */
-function startedAt(mark: { readonly stat: ObjectStat; readonly content: Uint8Array } | undefined): Date {
-  const date = new Date(mark === undefined ? Number.NaN : Buffer.from(mark.content).toString('latin1'))
-  return Number.isNaN(date.getTime()) ? (mark?.stat.modifiedAt ?? new Date()) : date
+function startedAt({ stat, content }: { readonly stat: ObjectStat; readonly content: Uint8Array }): {
+  readonly startedAt: Date
+} {
+  const date = new Date(Buffer.from(content).toString('latin1'))
+  return { startedAt: Number.isNaN(date.getTime()) ? stat.modifiedAt : date }
 }

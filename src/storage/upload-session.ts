@@ -170,7 +170,9 @@ export class UploadSession implements Upload {
   #runningHash(algorithm: DigestAlgorithm): RunningHash | undefined {
     const kept = this.#core.uploads.take(this.#key, this.#upload.size)
     if (kept?.algorithm === algorithm) return kept
-    return this.#upload.size === 0 ? { algorithm, hash: createHash(algorithm), size: 0 } : undefined
+    return this.#upload.size === 0
+      ? { algorithm, hash: createHash(algorithm), startedAt: this.startedAt, size: 0 }
+      : undefined
   }
 
   /** Ends the appending and says what was uploaded: by the running hash where it is certain to cover it, else by reading it. */

@@ -8,6 +8,7 @@ const MAX_HASHES = 1_000
 export interface RunningHash {
   readonly algorithm: DigestAlgorithm
   readonly hash: Hash
+  readonly startedAt: Date
   size: number
 }
 
@@ -42,13 +43,14 @@ export class UploadTable {
     return kept?.size === size ? kept : undefined
   }
 
-  /** By which algorithm the client said it would name the upload. */
-  announce(key: string, algorithm: DigestAlgorithm): void {
-    this.keep(key, { algorithm, hash: createHash(algorithm), size: 0 })
+  /** An upload that begins here, and by which algorithm the client said it would name it. */
+  begin(key: string, algorithm: DigestAlgorithm, startedAt: Date): void {
+    this.keep(key, { algorithm, hash: createHash(algorithm), size: 0, startedAt })
   }
 
-  algorithm(key: string): DigestAlgorithm | undefined {
-    return this.#hashes.get(key)?.algorithm
+  /** What is remembered without asking the storage, which may have lost the upload since. */
+  peek(key: string): Pick<RunningHash, 'algorithm' | 'startedAt'> | undefined {
+    return this.#hashes.get(key)
   }
 
   forget(key: string): void {

@@ -33,10 +33,13 @@ export class Directories {
     this.#sync = options.isDurable ? new DirectorySync(ops) : undefined
   }
 
-  /** Makes `directory` with its parents, unless it was there a while ago; `within` copes with its going away. */
-  async ensure(directory: string): Promise<void> {
-    if (this.#durable.has(directory) || directory === this.#root) return
-    await this.#ops.mkdir(directory)
+  /**
+   * Makes `directory` with its parents, unless it was there a while ago; `within` copes with its going away. Resolves with
+   * whether it is new: most new ones are for one digest, and are never written to again.
+   */
+  async ensure(directory: string): Promise<boolean> {
+    if (this.#durable.has(directory) || directory === this.#root || this.#keep(directory)) return false
+    return (await this.#ops.mkdir(directory)) !== undefined
   }
 
   /** Runs `write`, which makes an entry in `directory`; makes the directory where it is missing, and again when a prune took it away. */
@@ -52,14 +55,15 @@ export class Directories {
     }
   }
 
-  /** Resolves when all that is in `directory` now is durable, and the way to it. */
-  async settle(directory: string): Promise<void> {
+  /** Resolves when all that is in `directory` now is durable, and the way to it. One that `isNew` is not worth remembering. */
+  async settle(directory: string, isNew: boolean = false): Promise<void> {
     const sync = this.#sync
     if (!sync) return
     for (;;) {
       const unknown = this.#unknownFrom(directory)
       // Before the syncs, so that what is remembered is what was there when the parent was synced.
-      const identities = await Promise.all(unknown.map((path) => this.#identity(path)))
+      const remembered = isNew ? unknown.slice(1) : unknown
+      const identities = await Promise.all(remembered.map((path) => this.#identity(path)))
       const known = unknown.length === 0 ? directory : dirname(unknown.at(-1) ?? directory)
       const [found] = await Promise.all([known, ...unknown].map((path) => sync.sync(path)))
       if (known !== this.#root && found !== this.#durable.get(known)) {
@@ -68,7 +72,7 @@ export class Directories {
         if (found === undefined && known === directory) return
         continue
       }
-      unknown.forEach((path, index) => {
+      remembered.forEach((path, index) => {
         this.#remember(path, identities[index])
       })
       return

@@ -21,10 +21,10 @@ const KEPT: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Folders that stay when they become empty: the layout's, and those in our own, which fill and empty with every push and
- * would be made and synced anew each time.
+ * Folders that stay when they become empty: the layout's, and those that fill and empty with every push (uploads, and our
+ * own), which would be made and synced anew each time.
  */
 export function isKept(folder: string): boolean {
-  if (KEPT.has(folder)) return true
+  if (KEPT.has(folder) || folder.endsWith('/_uploads')) return true
   return folder.startsWith(`${WORK}/`) && folder.indexOf('/', WORK.length + 1) < 0
 }

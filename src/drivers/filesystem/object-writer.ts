@@ -9,7 +9,7 @@ import type { Directories } from './directories.ts'
 import { codeOf, hasNoLinks, isMissing } from './errors.ts'
 import { type FileOps, NOFOLLOW } from './file-ops.ts'
 import { HIDDEN, TEMPORARY } from './layout.ts'
-import { removeLeftovers, removeTree } from './remove-tree.ts'
+import { removeFolder, removeLeftovers } from './remove-tree.ts'
 
 export interface ObjectWriterOptions {
   readonly ops: FileOps
@@ -54,10 +54,10 @@ export class ObjectWriter {
       const made = this.#directories.ensure(directory)
       made.catch(() => {})
       temp = await this.#writeTemporary(content, isDurable)
-      await made
+      const isNew = await made
       const complete = temp
       await this.#mutex.run(key, () => this.#publish(key, path, complete, ifVersion))
-      if (isDurable) await this.#directories.settle(directory)
+      if (isDurable) await this.#directories.settle(directory, isNew)
     } catch (error) {
       if (temp !== undefined) await this.#ops.unlink(temp).catch(() => {})
       await this.#directories.prune(directory)
@@ -85,19 +85,28 @@ export class ObjectWriter {
     // At once, and out of sight before the work begins.
     let doomed = `${this.#temporary}/${randomUUID()}`
     try {
-      await this.#ops.mkdir(this.#temporary)
       // With a slash, it is no file's name: a key is not below itself.
-      await this.#ops.rename(`${folder}/`, doomed)
+      await this.#takeAway(`${folder}/`, doomed)
     } catch (error) {
       if (isMissing(error)) return
       if (!isFull(error)) throw error
       // Even a name needs space on a full disk, which this is to free.
       doomed = `${folder}/`
-      await removeTree(this.#ops, doomed)
+      await removeFolder(this.#ops, doomed)
     }
     const left = await this.#directories.prune(dirname(folder))
     if (this.#isDurable && durable) await this.#directories.settleRemoval(left)
-    await removeTree(this.#ops, doomed)
+    await removeFolder(this.#ops, doomed)
+  }
+
+  async #takeAway(folder: string, doomed: string): Promise<void> {
+    try {
+      await this.#ops.rename(folder, doomed)
+    } catch (error) {
+      // What is missing may be the folder to move it to.
+      if (!isMissing(error) || (await this.#ops.mkdir(this.#temporary)) === undefined) throw error
+      await this.#ops.rename(folder, doomed)
+    }
   }
 
   /** Whether a file can be made and removed. */

@@ -9,22 +9,38 @@ const LEFT_AFTER_MS = 24n * 60n * 60n * 1000n
 /** Removes a file, or a folder with all that is in it; somebody else may be doing the same. */
 export async function removeTree(ops: FileOps, path: string): Promise<void> {
   try {
-    if (!(await ops.lstat(path)).isDirectory()) {
-      await ops.unlink(path)
-      return
-    }
-    for (;;) {
-      for (const { name } of await ops.readdir(path)) await removeTree(ops, `${path}/${name}`)
-      try {
-        await ops.rmdir(path)
-        return
-      } catch (error) {
-        // Somebody who had the folder open made one more file in it.
-        if (codeOf(error) !== 'ENOTEMPTY' && codeOf(error) !== 'EEXIST') throw error
-      }
-    }
+    if ((await ops.lstat(path)).isDirectory()) await removeFolder(ops, path)
+    else await ops.unlink(path)
   } catch (error) {
     if (!isMissing(error)) throw error
+  }
+}
+
+/** The same for what is known to be a folder. */
+export async function removeFolder(ops: FileOps, path: string): Promise<void> {
+  for (;;) {
+    try {
+      for (const entry of await ops.readdir(path)) {
+        if (entry.isDirectory()) await removeFolder(ops, `${path}/${entry.name}`)
+        else await ops.unlink(`${path}/${entry.name}`)
+      }
+      await ops.rmdir(path)
+      return
+    } catch (error) {
+      if (isMissing(error) && !(await isThere(ops, path))) return
+      // Somebody who had the folder open made one more file in it, or removed one before us.
+      if (!isMissing(error) && codeOf(error) !== 'ENOTEMPTY' && codeOf(error) !== 'EEXIST') throw error
+    }
+  }
+}
+
+async function isThere(ops: FileOps, path: string): Promise<boolean> {
+  try {
+    await ops.lstat(path)
+    return true
+  } catch (error) {
+    if (isMissing(error)) return false
+    throw error
   }
 }
 

@@ -186,7 +186,7 @@ export class FilesystemUpload implements DriverUpload {
   async #whyMissing(error: unknown): Promise<unknown> {
     if (!isMissing(error)) return error
     const left = await findSealed(this.#context.ops, this.#path)
-    return left ? isSealed(this.#key) : new KeyNotFoundError(this.#key, { cause: error })
+    return left instanceof Object ? isSealed(this.#key) : new KeyNotFoundError(this.#key, { cause: error })
   }
 
   /** A failed sync is final: the system forgets it, and a second one would succeed without the bytes. */
@@ -215,15 +215,10 @@ export class FilesystemUpload implements DriverUpload {
     const { ops, begun } = this.#context
     const own = `${this.#path}.sealed-${randomUUID()}`
     const source = await this.#takeName(own)
-    const stat = await ops.lstat(source)
+    const [stat, isShared] = await Promise.all([ops.lstat(source), isThere(ops, `${this.#path}.shared`)])
     const size = Number(stat.size)
     if (size < this.#size) throw new Error(`upload ${this.#key} lost bytes: it has ${size}, had ${this.#size}`)
-    const isExclusive =
-      source === own &&
-      begun.has(this.#key) &&
-      size === this.#size &&
-      stat.nlink === 1n &&
-      !(await isThere(ops, `${this.#path}.shared`))
+    const isExclusive = source === own && begun.has(this.#key) && size === this.#size && stat.nlink === 1n && !isShared
     this.#sealed = isExclusive
       ? { path: source, source, size, isExclusive, isSynced: size > 0 }
       : await this.#copySealed(source)
@@ -241,7 +236,7 @@ export class FilesystemUpload implements DriverUpload {
     } catch (error) {
       if (!isMissing(error)) throw error
       const left = await findSealed(ops, this.#path)
-      if (left) return left.path
+      if (left instanceof Object) return left.path
       if (this.#size > 0) throw new KeyNotFoundError(this.#key, { cause: error })
       // Not a byte was ever appended.
       const make = () => ops.open(own, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL)
@@ -286,11 +281,11 @@ export class FilesystemUpload implements DriverUpload {
     const path = `${root}/${target}`
     const directory = dirname(path)
     try {
-      await directories.ensure(directory)
+      const isNew = await directories.ensure(directory)
       if (!sealed.isSynced) await this.#syncSealed(sealed)
       if (this.#state === 'sealed') await this.#publish(sealed.path, path)
       this.#state = 'published'
-      await directories.settle(directory)
+      await directories.settle(directory, isNew)
     } catch (error) {
       await directories.prune(directory)
       throw error
@@ -351,8 +346,7 @@ export async function resumedSize({ ops, root }: UploadContext, key: string): Pr
     if (!isMissing(error)) throw error
   }
   const left = await findSealed(ops, path)
-  if (left) return left.size
-  return (await isThere(ops, dirname(path))) ? 0 : undefined
+  return left === 'no folder' ? undefined : (left?.size ?? 0)
 }
 
 interface Sealed {
@@ -365,11 +359,11 @@ interface Sealed {
   isSynced: boolean
 }
 
-/** What a process that did not come to publish it has sealed. */
+/** What a process that did not come to publish it has sealed; `undefined` for nothing. */
 async function findSealed(
   ops: FileOps,
   path: string,
-): Promise<{ readonly path: string; readonly size: number } | undefined> {
+): Promise<{ readonly path: string; readonly size: number } | 'no folder' | undefined> {
   const prefix = `${basename(path)}.sealed-`
   let found: { path: string; size: number } | undefined
   try {
@@ -381,6 +375,7 @@ async function findSealed(
     }
   } catch (error) {
     if (!isMissing(error)) throw error
+    return found ?? 'no folder'
   }
   return found
 }
