@@ -22,8 +22,12 @@ export interface DriverOptions {
 export interface PutOptions extends DriverOptions {
   /** Only if the key still has this version; `null`: only if it is absent. @throws {@link PreconditionFailedError}, having written nothing */
   readonly ifVersion?: string | null
-  /** `false`: visible to every process at once, but may be lost with the power (intents, condemnations). Default: as durable as the driver. */
-  readonly durable?: boolean
+  /**
+   * What may happen to it when the power fails, where the driver is durable at all. `true` (default): nothing. `'whole'`: it may be
+   * lost, but is not there in part (a tag's history). `false`: anything (intents, condemnations). Visible to every process at
+   * once in any case.
+   */
+  readonly durable?: boolean | 'whole'
 }
 
 export interface ReadOptions extends DriverOptions {

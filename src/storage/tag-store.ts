@@ -81,9 +81,9 @@ export class TagStore implements Tags {
   async point(tag: string, target: Digest, expected?: ExpectedTag): Promise<void> {
     const content = linkContent(target)
     const condition = expected === undefined ? undefined : await this.#condition(tag, expected)
-    const history = this.#core.driver.put(this.#layout.tagIndexEntry(tag, target), content)
     const [entry, current] = await Promise.allSettled([
-      history,
+      // History is nothing that anybody was promised; half an entry would stop Distribution's collection.
+      this.#core.driver.put(this.#layout.tagIndexEntry(tag, target), content, { durable: 'whole' }),
       this.#core.driver.put(this.#layout.tagCurrent(tag), content, condition),
     ])
     if (current.status === 'rejected') {

@@ -45,7 +45,7 @@ export class ObjectWriter {
   async put(key: string, content: Uint8Array, { ifVersion, durable = true }: PutOptions = {}): Promise<void> {
     const path = `${this.#root}/${key}`
     const directory = dirname(path)
-    const isDurable = this.#isDurable && durable
+    const isDurable = this.#isDurable && durable === true
     await this.#tidy()
     // Only to spare a write that is bound to fail.
     if (ifVersion !== undefined) await this.#expect(key, path, ifVersion)
@@ -53,7 +53,7 @@ export class ObjectWriter {
     try {
       const made = this.#directories.ensure(directory)
       made.catch(() => {})
-      temp = await this.#writeTemporary(content, isDurable)
+      temp = await this.#writeTemporary(content, this.#isDurable && durable !== false)
       const isNew = await made
       const complete = temp
       await this.#mutex.run(key, () => this.#publish(key, path, complete, ifVersion))
