@@ -31,9 +31,9 @@ describe('wharfage serve, killed under eight pushers', () => {
     expect(pushed.resumed).toBeGreaterThan(0)
   })
 
-  it('would be found out if it wrote in place instead of renaming', { timeout: 60_000 }, async () => {
+  it('would be found out if it wrote in place instead of naming what is whole', { timeout: 60_000 }, async () => {
     const start = () => new RunningCommand([IN_PLACE, directory])
-    const { partial } = await crash({ start, directory, rounds: 10, stopEarly: true })
-    expect(partial).not.toEqual([])
+    const { lost, partial } = await crash({ start, directory, rounds: 10, stopEarly: true })
+    expect([...partial, ...lost]).not.toEqual([])
   })
 })
