@@ -122,14 +122,15 @@ export function detectMediaType(content: Uint8Array): string | undefined {
 function parseOpaque(content: Uint8Array, mediaType: string, limits: ManifestLimits): ParsedManifest {
   if (!isMediaType(mediaType)) throw invalid('', 'the content type is not a media type')
   if (isActiveMediaType(mediaType)) throw invalid('', `a manifest cannot be of type ${mediaType}`)
-  const reading = readJson(content, { limits, uniqueKeys: true })
-  const root = reading.problem === undefined ? reading.value : undefined
   const parsed: ParsedManifest = { kind: 'opaque', mediaType, layers: [], manifests: [] }
-  if (!isJsonObject(root)) return parsed
+  const reading = readJson(content, { limits })
+  if (reading.problem !== undefined || !isJsonObject(reading.value)) return parsed
+  const root = reading.value
   // Served by what is inside once nothing else is known of it, it would be an image that nobody checked.
   if (!isAbsent(root.mediaType) && root.mediaType !== '') checkMediaType(root, mediaType)
   const subject = attempt(() => readDescriptor(root.subject, 'subject'))
-  if (subject === undefined) return parsed
+  // Which of two subjects counts, readers disagree on.
+  if (subject === undefined || readJson(content, { limits, uniqueKeys: true }).problem !== undefined) return parsed
   const artifactType = attempt(() => readArtifactType(root.artifactType, 'artifactType'))
   const annotations = attempt(() => readAnnotations(root.annotations, 'annotations'))
   return {

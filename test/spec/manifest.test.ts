@@ -382,6 +382,12 @@ describe('parseManifest of a type that we do not know', () => {
     })
   })
 
+  it('keeps none of two subjects', () => {
+    const subject = JSON.stringify(CHILD)
+    const content = Buffer.from(`{"subject":${subject},"subject":${subject}}`)
+    expect(parseManifest(content, UNKNOWN_TYPE).subject).toBeUndefined()
+  })
+
   it('leaves out what is malformed beside the subject', () => {
     const content = json({ subject: CHILD, artifactType: 'x', annotations: { a: 1 } })
     expect(parseManifest(content, UNKNOWN_TYPE)).toMatchObject({ subject: CHILD })
@@ -394,6 +400,8 @@ describe('parseManifest of a type that we do not know', () => {
     ['an index', json(INDEX)],
     ['another unknown type', json({ mediaType: 'application/vnd.example.other' })],
     ['a number for a type', json({ mediaType: 1 })],
+    ['an image, after it said something else', Buffer.from(`{"mediaType":"a/b","mediaType":"${ociManifest}"}`)],
+    ['an image, and has another key twice', Buffer.from(`{"a":1,"a":1,"mediaType":"${ociManifest}"}`)],
   ])('refuses content that says it is %s', (_, content) => {
     expect(refusal(() => parseManifest(content, UNKNOWN_TYPE)).detail).toEqual({ at: 'mediaType' })
   })
