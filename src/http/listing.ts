@@ -8,7 +8,7 @@ const CHUNK_LENGTH = 64 * 1024
 
 export interface Page {
   readonly items: readonly string[]
-  /** There is at least one more. */
+  /** There is at least one more after these. */
   readonly more: boolean
 }
 
@@ -19,7 +19,7 @@ export interface Page {
 export async function takePage(items: AsyncIterable<string>, limit: number): Promise<Page> {
   const page: string[] = []
   for await (const item of items) {
-    if (page.length >= limit) return { items: page, more: limit > 0 }
+    if (page.length >= limit) return { items: page, more: true }
     page.push(item)
   }
   return { items: page, more: false }

@@ -4,6 +4,7 @@ import { RegistryError } from '../../errors.ts'
 import type { Descriptor } from '../../spec/descriptor.ts'
 import { type Digest, isDigest } from '../../spec/digest.ts'
 import { detectMediaType, parseManifest } from '../../spec/manifest.ts'
+import { isMediaType } from '../../spec/media-types.ts'
 import { expectedTag, isNotModified, preconditionFailed } from '../conditional.ts'
 import type { Exchange } from '../exchange.ts'
 import { ACCEPTED, etagOf, headerOf, INERT_CONTENT, immutableFor } from '../headers.ts'
@@ -80,18 +81,15 @@ async function readManifest(request: HttpRequest, maxBytes: number): Promise<Uin
   })
 }
 
-/** `Content-Type` without parameters, else what the bytes tell. */
+/** `Content-Type` without parameters, else what the bytes tell; fit for a header of ours later. */
 function mediaTypeOf(request: HttpRequest, content: Uint8Array): string {
   const header = headerOf(request, 'content-type')
   const mediaType = header?.split(';', 1)[0]?.trim() || detectMediaType(content)
-  if (mediaType !== undefined && mediaType.length <= 255 && MEDIA_TYPE.test(mediaType)) return mediaType
+  if (mediaType !== undefined && isMediaType(mediaType)) return mediaType
   throw new RegistryError('MANIFEST_INVALID', {
     message: mediaType === undefined ? 'the Content-Type of the manifest is missing' : 'not a media type: Content-Type',
   })
 }
-
-/** `type/subtype`, both of them tokens of RFC 9110 §5.6.2: safe in a header of ours later. */
-const MEDIA_TYPE = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+\/[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
 
 /** What `OCI-Subject` confirms. Nearly no manifest has one: look at the bytes before parsing a second time. */
 function subjectOf(content: Uint8Array, mediaType: string): Digest | undefined {

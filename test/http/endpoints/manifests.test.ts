@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { type Digest, digestOf } from '../../../src/spec/digest.ts'
@@ -248,6 +249,14 @@ describe('putManifest', () => {
     const announced = await send('PUT', pathOf('x'), { body: endless, headers: { ...OCI, 'content-length': '1001' } })
     expect([announced.status, chunks]).toEqual([413, 0])
     expect([(await send('PUT', pathOf('x'), { body: endless, headers: OCI })).status, chunks]).toEqual([413, 11])
+  })
+
+  it('leaves a request that is too large to be answered: behind it is the socket', async () => {
+    const { send } = await withImage({ maxManifestBytes: 100 })
+    const body = Readable.from(Array(10).fill(Buffer.alloc(60)), { objectMode: false })
+    const { status } = await send('PUT', pathOf('x'), { body, headers: OCI })
+    expect([status, body.destroyed]).toEqual([413, false])
+    body.destroy()
   })
 
   it('refuses encoded content', async () => {

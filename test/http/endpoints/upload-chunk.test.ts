@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { readBlob } from '../../support/images.ts'
@@ -134,6 +135,26 @@ describe('uploadChunk', () => {
     })
     expect([answer.status, answer.error.code]).toEqual([400, 'SIZE_INVALID'])
     expect(where(await session.get(location))).toEqual([204, kept])
+  })
+
+  it.each([
+    ['fewer', ['0123']],
+    ['more', ['0123456789', '0123456789']],
+  ])('does not believe a length that the body belies: %s', async (_, texts) => {
+    const session = client()
+    const location = await start(session)
+    const headers = { 'content-range': '0-9', 'content-length': '10' }
+    const answer = await session.send('PATCH', location, { body: chunks(...texts), headers })
+    expect([answer.status, answer.error.code]).toEqual([400, 'SIZE_INVALID'])
+  })
+
+  it('leaves a request whose body it refuses half-way to be answered', async () => {
+    const session = client()
+    const location = await start(session)
+    const body = Readable.from([Buffer.from('01234'), Buffer.from('56789')], { objectMode: false })
+    const answer = await session.send('PATCH', location, { body, headers: { 'content-range': '0-6' } })
+    expect([answer.status, body.destroyed]).toEqual([400, false])
+    body.destroy()
   })
 
   it('keeps the bytes of an interrupted request', async () => {
