@@ -31,10 +31,11 @@ export function toKoaMiddleware(handler: HttpHandler, options: AdapterOptions = 
     // Read before anything is awaited: koa-mount puts the whole path back once its promise has settled.
     const { mountPath } = ctx as { mountPath?: string }
     const { rawBody, body } = ctx.request as { rawBody?: unknown; body?: unknown }
-    const mounted = { outerUrl: ctx.originalUrl, base: mountPath, raw: ctx, parsed: () => [rawBody, body] }
-    if (!(await serve(ctx.req, ctx.res, mounted))) return next()
-    // Koa would turn a bodiless 201 into a 204: the response is ours alone.
-    ctx.respond = false
-    return undefined
+    // Koa would turn a bodiless 201 into a 204, and end what is held open: the response is ours alone.
+    const claim = () => {
+      ctx.respond = false
+    }
+    const mounted = { outerUrl: ctx.originalUrl, base: mountPath, raw: ctx, parsed: () => [rawBody, body], claim }
+    return (await serve(ctx.req, ctx.res, mounted)) ? undefined : next()
   }
 }

@@ -75,7 +75,7 @@ function openBody(
 
 /** Whether nobody is there any more to take a response. */
 export function hasLeft(res: NodeResponse): boolean {
-  return 'stream' in res ? res.stream === undefined || res.stream.destroyed : res.destroyed
+  return 'stream' in res ? res.stream === undefined || res.stream.closed : res.destroyed
 }
 
 /** Aborts when the connection ends before the response was handed over whole. */

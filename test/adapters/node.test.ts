@@ -82,6 +82,30 @@ describe('an early answer', () => {
     }
   })
 
+  it('reaches each of 100 clients that send all of 900 kB before they look', async () => {
+    let answer: () => void = () => {}
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    let waiting = 100
+    const port = await serving(async () => {
+      if (--waiting === 0) answer()
+      return refusal
+    })
+    const attempts = Array.from({ length: 100 }, async () => {
+      const socket = connectTo(port)
+      socket.on('error', () => {})
+      socket.write(head('PATCH', '/v2/a', 'content-length: 900000'))
+      // By now a connection closed at once would have been reset, and the next writes would fail.
+      await answered
+      for (let sent = 0; sent < 900_000; sent += 90_000) {
+        await new Promise((resolve) => socket.write(Buffer.alloc(90_000), resolve))
+      }
+      return conversation(socket)
+    })
+    for (const heard of await Promise.all(attempts)) expect(heard).toMatch(/^HTTP\/1\.1 401 .*no entry$/s)
+  })
+
   it('reaches a client whose body was read in part and then given up', async () => {
     const port = await serving(async ({ body }) => {
       for await (const _ of body) break
@@ -185,6 +209,15 @@ describe('toNodeListener', () => {
   it('answers 500 to headers that cannot be sent', async () => {
     const port = await serving(async () => ({ status: 200, headers: { 'x-name': 'a\nb' }, body: 'well' }))
     expect((await get(port, '/v2/')).statusCode).toBe(500)
+  })
+
+  it.each<[HttpResponse['body'], string]>([
+    [null, '0'],
+    ['h\u00e9', '3'],
+    [Buffer.from('abc'), '3'],
+  ])('says how long a body is where the handler does not: %j', async (body, length) => {
+    const port = await serving(async () => ({ status: 200, headers: {}, body }))
+    expect((await get(port, '/v2/')).headers['content-length']).toBe(length)
   })
 
   it('warns once of a server whose requestTimeout would cut uploads off', async () => {

@@ -1,16 +1,18 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { Agent, createServer, request } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { getRequestListener } from '@hono/node-server'
 import express, { type RequestHandler } from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
+import Koa from 'koa'
 import { describe, expect, it } from 'vitest'
 import { toExpressMiddleware } from '../../src/adapters/express.ts'
 import { toFastifyPlugin } from '../../src/adapters/fastify.ts'
 import { toHonoMiddleware } from '../../src/adapters/fetch.ts'
+import { toKoaMiddleware } from '../../src/adapters/koa.ts'
 import type { HttpHandler } from '../../src/http/message.ts'
 import { silentLogger } from '../../src/logger.ts'
 import { collect } from '../support/images.ts'
@@ -84,6 +86,19 @@ describe('toExpressMiddleware', () => {
   })
 })
 
+describe('toKoaMiddleware', () => {
+  it('keeps Koa from adding to an answer that is held open', async () => {
+    const refuse: HttpHandler = async () => ({ status: 401, headers: {}, body: 'no entry' })
+    const app = new Koa().use(toKoaMiddleware(refuse, quiet))
+    await serving(app.callback(), async (origin) => {
+      const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+      socket.write('PUT /v2/a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n')
+      const heard = Buffer.concat(await collect<Buffer>(socket)).toString()
+      expect(heard).toMatch(/^HTTP\/1\.1 401 .*no entry$/s)
+    })
+  })
+})
+
 describe('toFastifyPlugin', () => {
   it('leaves the parsers of the application alone, and malformed types to the registry', async () => {
     const app = fastify({ requestTimeout: 0 })
@@ -107,19 +122,24 @@ describe('toFastifyPlugin', () => {
 })
 
 describe('toHonoMiddleware', () => {
-  it('gets along with a middleware that sets headers, and with the global Response that node-server brings', async () => {
-    const app = new Hono().use(cors()).use(toHonoMiddleware(echo, quiet))
+  it.each([
+    ['alone', new Hono()],
+    ['after a middleware that sets headers', new Hono().use(cors())],
+  ])('keeps the connection %s, with the global Response that node-server brings', async (_name, app) => {
+    app.use(toHonoMiddleware(echo, quiet))
     const globals = { Request: globalThis.Request, Response: globalThis.Response }
     try {
       await serving(getRequestListener(app.fetch), async (origin) => {
+        const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+        const used = new Set<unknown>()
         for (let i = 0; i < 3; i++) {
-          const response = await fetch(`${origin}/v2/a`, {
-            method: 'PUT',
-            headers: { 'content-type': 'a/b' },
-            body: 'abc',
-          })
-          expect([response.status, await response.text()]).toEqual([200, 'a/b: abc'])
+          const asked = request(`${origin}/v2/a`, { agent, method: 'PUT' }).end('abc')
+          const [response] = await once(asked, 'response')
+          used.add(response.socket)
+          expect(await response.setEncoding('utf8').toArray()).toEqual(['undefined: abc'])
         }
+        agent.destroy()
+        expect(used.size).toBe(1)
       })
     } finally {
       Object.assign(globalThis, globals)
