@@ -112,10 +112,7 @@ describe('access control', () => {
   ])('denies when a controller %s', async (_, authorize) => {
     const logger = recordingLogger()
     const access = { authorize } as unknown as HandlerOptions['access']
-    const answer = await answerOf(failing(new Error('reached')), requestOf('GET', '/v2/a/tags/list'), {
-      access,
-      logger,
-    })
+    const answer = await answerOf(newRegistry(), requestOf('GET', '/v2/'), { access, logger })
     expect([answer.status, answer.text]).toEqual([500, '{"errors":[{"code":"UNKNOWN","message":"unknown error"}]}\n'])
     expect(logger.lines.map(({ level, message }) => [level, message])).toEqual([['error', 'unexpected error']])
   })
