@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { Registry } from '../../src/registry.ts'
-import { digestOf } from '../../src/spec/digest.ts'
+import { type Digest, digestOf } from '../../src/spec/digest.ts'
 import { MEDIA_TYPES } from '../../src/spec/media-types.ts'
 import { RepositoryLayout } from '../../src/storage/layout.ts'
 import { bytes, collect, json, pushImage } from '../support/images.ts'
@@ -77,7 +77,7 @@ describeStorages('TagStore', (create) => {
     const storage = open()
     const repository = new Registry({ storage }).repository('team/app')
     const start = await pushImage(repository, ['start'], { tags: ['v1'] })
-    const digests = []
+    const digests: Digest[] = []
     for (let i = 0; i < 16; i++) digests.push((await pushImage(repository, [`layer ${i}`])).digest)
     const racers = digests.map((digest) =>
       new Registry({ storage: open() })

@@ -95,7 +95,8 @@ export class ObjectWriter {
       await removeFolder(this.#ops, doomed)
     }
     const left = await this.#directories.prune(dirname(folder))
-    if (this.#isDurable && durable) await this.#directories.settleRemoval(left)
+    // A rename from one directory to another is settled in both, or it may be undone.
+    if (durable) await Promise.all([left, this.#temporary].map((one) => this.#directories.settleRemoval(one)))
     await removeFolder(this.#ops, doomed)
   }
 
