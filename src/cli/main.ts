@@ -2,6 +2,6 @@
 import { run } from './run.ts'
 
 // The exit code is set, not forced: what is still being written to a pipe gets there.
-run(process.argv.slice(2)).then((code) => {
+void run(process.argv.slice(2)).then((code) => {
   process.exitCode = code
 })

@@ -201,7 +201,8 @@ const bareFetch: Mount = {
 
 function toListener(fetch: Parameters<typeof getRequestListener>[0]): RequestListener {
   // Its own `Request` and `Response` would replace the global ones of every test.
-  return getRequestListener(fetch, { overrideGlobalObjects: false })
+  const listener = getRequestListener(fetch, { overrideGlobalObjects: false })
+  return (req, res) => void listener(req, res)
 }
 
 export const MOUNTS: readonly Mount[] = [node, http2, expressMount, koa, fastifyMount, hono, bareFetch]

@@ -75,7 +75,7 @@ describe('an early answer', () => {
         }
       }
       fill()
-      return await heard
+      return heard
     })
     for (const heard of await Promise.all(attempts)) {
       expect(heard).toMatch(/^HTTP\/1\.1 401 .*\r\nconnection: close\r\n.*no entry$/is)

@@ -28,7 +28,8 @@ describeStorages('WriteIntents', (create) => {
 
   it('says once who writes here', async () => {
     const storage = (await create())()
-    await (await new WriteIntents(storage, silentLogger).declare(new Set([A]))).release()
+    const intent = await new WriteIntents(storage, silentLogger).declare(new Set([A]))
+    intent.release()
     expect(JSON.parse(Buffer.from((await storage.get(FORMAT_MARKER)).content).toString())).toEqual({
       format: 1,
       writer: 'wharfage',
