@@ -5,7 +5,7 @@ import { matchedPrefix } from './mount-path.ts'
 import type { AdapterOptions } from './node-request.ts'
 import { createServe } from './node-serve.ts'
 
-export type { FastifyApp, FastifyPlugin } from './fastify-types.ts'
+export type { FastifyApp, FastifyPlugin, FastifyReply, FastifyRequest, FastifyRouteOptions } from './fastify-types.ts'
 
 /**
  * `app.register(registryPlugin(registry, { access }))`, below a path with `{ prefix: '/path' }`. Bodies are left alone
