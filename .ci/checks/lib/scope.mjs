@@ -1,5 +1,6 @@
 // Owns what a check leaves lying about (child processes, temporary directories) and takes it away however the check ends.
 import { spawn } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,8 +13,8 @@ export async function withScope(work) {
     await scope.close()
     process.exit(130)
   }
-  const killed = () => scope.killAll()
-  process.once('exit', killed)
+  const exiting = () => scope.abandon()
+  process.once('exit', exiting)
   process.once('SIGINT', interrupted)
   process.once('SIGTERM', interrupted)
   try {
@@ -22,16 +23,18 @@ export async function withScope(work) {
     process.off('SIGINT', interrupted)
     process.off('SIGTERM', interrupted)
     await scope.close()
-    process.off('exit', killed)
+    process.off('exit', exiting)
   }
 }
 
 class Scope {
   #closers = []
   #children = []
+  #directories = []
 
   async tempDir(purpose) {
     const dir = await mkdtemp(join(tmpdir(), `wharfage-ci-${purpose}-`))
+    this.#directories.push(dir)
     this.#closers.push(() => rm(dir, { recursive: true, force: true, maxRetries: 5 }))
     return dir
   }
@@ -45,8 +48,9 @@ class Scope {
   }
 
   /** For an end of this process that waits for nothing: an exception nobody caught. */
-  killAll() {
+  abandon() {
     for (const child of this.#children) child.kill()
+    for (const dir of this.#directories) rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
   }
 
   async close() {
