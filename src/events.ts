@@ -2,7 +2,8 @@ import type { OperationContext } from './backend.ts'
 import type { Descriptor } from './spec/descriptor.ts'
 import type { Digest } from './spec/digest.ts'
 
-interface EventBase {
+/** What every event tells. */
+export interface EventBase {
   /** Unique per event; for deduplication. */
   readonly id: string
   readonly at: Date

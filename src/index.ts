@@ -20,6 +20,7 @@ export {
   type OperationContext,
   type PutManifestOptions,
   type ReferrersOptions,
+  type RepositoriesOptions,
   type Repository,
   type SetTagOptions,
   type StartUploadOptions,
@@ -28,20 +29,29 @@ export {
   type Tags,
   type Upload,
 } from './backend.ts'
-export { type ByteBody, type ByteRange, type ByteSource, type ByteStream, bytesBody, streamBody } from './bytes.ts'
+export {
+  type ByteBody,
+  type ByteRange,
+  type ByteSource,
+  type ByteStream,
+  bytesBody,
+  type SendableBytes,
+  streamBody,
+} from './bytes.ts'
 // Behaviour to wrap a backend in
 export { type GuardOptions, guard, type ManifestProposal } from './decorators/guard.ts'
 export { type ImmutableTagsOptions, immutableTags } from './decorators/immutable-tags.ts'
 export { logged } from './decorators/logged.ts'
 export { type NotifyOptions, notify } from './decorators/notify.ts'
-export { type PolicyOptions, policy } from './decorators/policy.ts'
+export type { Match } from './decorators/pattern.ts'
+export { type PolicyOptions, policy, type UrlPolicy } from './decorators/policy.ts'
 export { prefix } from './decorators/prefix.ts'
 export { readOnly } from './decorators/read-only.ts'
 export { select } from './decorators/select.ts'
 export { FilesystemDriver, type FilesystemOptions, filesystem } from './drivers/filesystem.ts'
 export { MemoryDriver, type MemoryOptions, memory } from './drivers/memory.ts'
 export { ERROR_CODES, type ErrorCode, RegistryError, type RegistryErrorOptions } from './errors.ts'
-export type { EventSink, RegistryEvent, RegistryEventMap } from './events.ts'
+export type { EventBase, EventSink, RegistryEvent, RegistryEventMap } from './events.ts'
 export { type BackendOf, type CorsOptions, createHandler, type HandlerOptions } from './http/handler.ts'
 export type { HttpHandler, HttpRequest, HttpResponse } from './http/message.ts'
 export { consoleLogger, type LogFields, type Logger, silentLogger } from './logger.ts'
@@ -58,9 +68,10 @@ export {
   parseDigest,
   toCID,
 } from './spec/digest.ts'
-export { type ManifestKind, type ParsedManifest, parseManifest } from './spec/manifest.ts'
+export { type ManifestKind, type ManifestLimits, type ParsedManifest, parseManifest } from './spec/manifest.ts'
 export { MEDIA_TYPES } from './spec/media-types.ts'
 export { isRepositoryName, isTag, parseRepositoryName, parseTag } from './spec/name.ts'
+export { scanDigests } from './spec/scan-digests.ts'
 export { BlobStore } from './storage/blob-store.ts'
 export {
   type AppendOptions as DriverAppendOptions,
@@ -79,6 +90,6 @@ export {
   StorageUnavailableError,
 } from './storage/driver.ts'
 export { ManifestStore } from './storage/manifest-store.ts'
-export type { Sparseness, StorageOptions } from './storage/storage-core.ts'
+export { type Sparseness, StorageCore, type StorageOptions } from './storage/storage-core.ts'
 export { TagStore } from './storage/tag-store.ts'
 export { UploadSession } from './storage/upload-session.ts'

@@ -40,7 +40,7 @@ export interface FilesystemOptions {
    */
   readonly durability?: 'full' | 'none'
   readonly logger?: Logger
-  /** The calls to the operating system, for tests. */
+  /** @internal The calls to the operating system, for tests. */
   readonly fs?: FileOps
 }
 

@@ -28,11 +28,17 @@ export interface StorageOptions {
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
-/** What the stores of all repositories over one driver share. Everything in it can be lost: the truth is in the driver. */
+/**
+ * What the stores of all repositories over one driver share: to be made once where stores are used without a `Registry`.
+ * Everything in it can be lost: the truth is in the driver.
+ */
 export class StorageCore {
   readonly driver: StorageDriver
+  /** @internal */
   readonly intents: WriteIntents
+  /** @internal */
   readonly uploads: UploadTable = new UploadTable()
+  /** @internal */
   readonly manifestCache: ManifestCache = new ManifestCache()
   readonly sparse: Sparseness
   readonly gracePeriodMs: number

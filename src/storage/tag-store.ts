@@ -63,7 +63,7 @@ export class TagStore implements Tags {
     }
   }
 
-  /** What `tag` points to; `undefined` when it does not exist, or was never written whole. */
+  /** @internal What `tag` points to; `undefined` when it does not exist, or was never written whole. */
   async current(tag: string, { signal }: OperationContext = {}): Promise<TagTarget | undefined> {
     if (!isTag(tag)) return undefined
     const key = this.#layout.tagCurrent(tag)
@@ -77,7 +77,7 @@ export class TagStore implements Tags {
     }
   }
 
-  /** Points `tag` to a manifest whose revision is durable already, and which an intent of the caller protects. */
+  /** @internal Points `tag` to a manifest whose revision is durable already, and which an intent of the caller protects. */
   async point(tag: string, target: Digest, expected?: ExpectedTag): Promise<void> {
     const content = linkContent(target)
     const condition = expected === undefined ? undefined : await this.#condition(tag, expected)

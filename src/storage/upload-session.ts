@@ -45,6 +45,7 @@ export class UploadSession implements Upload {
   readonly #upload: DriverUpload
   readonly #algorithm: DigestAlgorithm
 
+  /** @internal Uploads are begun and resumed by a `BlobStore`. */
   constructor({ core, layout, id, startedAt, upload, algorithm = 'sha256' }: UploadSessionOptions) {
     this.#core = core
     this.#layout = layout
