@@ -1,8 +1,5 @@
 // The public names, listed one by one. Adapters for frameworks and what needs more packages have subpaths of their own.
-
-// HTTP
 export { type Access, type AccessController, anyone, type Grant } from './auth/access.ts'
-// Contracts
 export {
   type AppendOptions,
   type Backend,
@@ -38,12 +35,11 @@ export {
   type SendableBytes,
   streamBody,
 } from './bytes.ts'
-// Behaviour to wrap a backend in
 export { type GuardOptions, guard, type ManifestProposal } from './decorators/guard.ts'
 export { type ImmutableTagsOptions, immutableTags } from './decorators/immutable-tags.ts'
 export { logged } from './decorators/logged.ts'
 export { type NotifyOptions, notify } from './decorators/notify.ts'
-export type { Match } from './decorators/pattern.ts'
+export type { Glob, Match } from './decorators/pattern.ts'
 export { type PolicyOptions, policy, type UrlPolicy } from './decorators/policy.ts'
 export { prefix } from './decorators/prefix.ts'
 export { readOnly } from './decorators/read-only.ts'
@@ -55,9 +51,7 @@ export type { EventBase, EventSink, RegistryEvent, RegistryEventMap } from './ev
 export { type BackendOf, type CorsOptions, createHandler, type HandlerOptions } from './http/handler.ts'
 export type { HttpHandler, HttpRequest, HttpResponse } from './http/message.ts'
 export { consoleLogger, type LogFields, type Logger, silentLogger } from './logger.ts'
-// A registry, and what it stands on
 export { Registry, type RegistryOptions, type WrappingOptions } from './registry.ts'
-// The specification's own vocabulary
 export type { Descriptor, Platform } from './spec/descriptor.ts'
 export {
   type Digest,
