@@ -19,7 +19,6 @@ export type HonoMiddleware = (c: HonoContext, next: () => Promise<void>) => Prom
 /**
  * For Hono: `app.use(registryMiddleware(registry, { access }))`, below a path with `app.basePath('/path')` or
  * `app.route('/path', …)`. What is not under `/v2/` goes on to the next handler. `raw` is Hono's context.
- *
  * On `@hono/node-server` bytes go by Node's own request and response, past web streams, which cost several times as much.
  */
 export function registryMiddleware(registry: BackendOf, options: HandlerOptions & AdapterOptions): HonoMiddleware {

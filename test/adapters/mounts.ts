@@ -180,6 +180,7 @@ const hono: Mount = {
         await next()
       })
     }
+    app.onError((_error, c) => c.text('failed', 500))
     app.basePath(path).use(source(forFetch.toHonoMiddleware, forFetch.registryMiddleware))
     app.all('*', (c) => c.text('host', 418))
     return listen(createServer({ requestTimeout: 0 }, toListener(app.fetch)))
