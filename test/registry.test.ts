@@ -61,17 +61,10 @@ describe('Registry.on', () => {
   it('tells everything that succeeds, and who did it, in the order it happened', async () => {
     await using registry = new Registry({ storage: memory() })
     const events: RegistryEvent[] = []
-    const types = [
-      'blob.pushed',
-      'blob.mounted',
-      'blob.deleted',
-      'manifest.pushed',
-      'manifest.pulled',
-      'manifest.deleted',
-    ] as const
-    for (const type of [...types, 'tag.set', 'tag.deleted', 'repository.deleted'] as const) {
-      registry.on(type, (event: RegistryEvent) => void events.push(event))
-    }
+    const note = (event: RegistryEvent) => void events.push(event)
+    registry.on('blob.pushed', note).on('blob.mounted', note).on('blob.deleted', note)
+    registry.on('manifest.pushed', note).on('manifest.pulled', note).on('manifest.deleted', note)
+    registry.on('tag.set', note).on('tag.deleted', note).on('repository.deleted', note)
     const app = registry.repository('team/app')
     const { digest, layers } = await pushImage(app, ['layer'], { tags: ['v1'] })
     const layer = layers[0]?.digest ?? digest
