@@ -112,7 +112,7 @@ async function readConfig(
     const { body } = await blobs.open(digest, context)
     await using _ = body
     // The descriptor may lie about the size, the body does not.
-    const content = body.size > MAX_CONFIG_BYTES ? undefined : await readAll(body.stream(), MAX_CONFIG_BYTES)
+    const content = await readAll(body.stream(), MAX_CONFIG_BYTES)
     if (content === undefined) throw new RegistryError('DENIED', { message: 'the config is too large to be checked' })
     const reading = readJson(content, { uniqueKeys: true })
     if (reading.problem === undefined) return reading.value

@@ -159,11 +159,14 @@ describe('immutableTags', () => {
   it('refuses to delete a manifest that such a tag points to', async () => {
     const { backend } = decorated(immutableTags({ match: 'v*' }))
     const { manifests } = backend.repository('app')
-    for (let n = 0; n < 40; n++) await push(backend, first, `v${n}`)
+    const [last, many] = [manifest(3), manifest(4)]
+    await push(backend, first, 'v-0')
+    for (let n = 10; n < 50; n++) await push(backend, many, `v-${n}`)
+    await push(backend, last, 'v-99')
     await push(backend, second, 'latest')
-    await expectRefusal(manifests.delete(first.digest), 'DENIED', 403)
+    for (const held of [first, many, last]) await expectRefusal(manifests.delete(held.digest), 'DENIED', 403)
     expect(await manifests.delete(second.digest)).toEqual(['latest'])
-    await expectRefusal(manifests.delete(manifest(3).digest), 'MANIFEST_UNKNOWN')
+    await expectRefusal(manifests.delete(manifest(5).digest), 'MANIFEST_UNKNOWN')
     await expectRefusal(backend.repository('nothing').manifests.delete(first.digest), 'MANIFEST_UNKNOWN')
   })
 
