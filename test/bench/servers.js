@@ -24,7 +24,7 @@ import { fileURLToPath } from 'node:url'
  * @returns {Promise<Server>}
  */
 export async function startWharfage(directory) {
-  const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+  const command = fileURLToPath(new URL('../../dist/cli/main.cjs', import.meta.url))
   const args = [command, 'serve', '--listen', '127.0.0.1:0', '--storage', `file:${directory}`]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const ready = (async () => {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 /** The command as it is built: `npm test` builds before it runs the tests. */
-export const COMMAND: string = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+export const COMMAND: string = fileURLToPath(new URL('../../dist/cli/main.cjs', import.meta.url))
 
 export interface Exit {
   readonly code: number | null

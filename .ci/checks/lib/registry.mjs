@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const command = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url))
+const command = fileURLToPath(new URL('../../../dist/cli/main.cjs', import.meta.url))
 
 /**
  * `storage` is `memory:` or `file:DIR`, as the command takes it; `args` go to `wharfage serve`.
