@@ -70,8 +70,9 @@ export class ObjectWriter {
     try {
       await this.#mutex.run(key, () => this.#ops.unlink(path))
     } catch (error) {
-      if (isMissing(error) || (await this.#isFolder(path, error))) return
-      throw error
+      if (await this.#isFolder(path, error)) return
+      if (!isMissing(error)) throw error
+      // Whoever removed it may not have come to the sync, or failed there.
     }
     const left = await this.#directories.prune(dirname(path))
     if (durable) await this.#directories.settleRemoval(left)
@@ -88,16 +89,18 @@ export class ObjectWriter {
       // With a slash, it is no file's name: a key is not below itself.
       await this.#takeAway(`${folder}/`, doomed)
     } catch (error) {
-      if (isMissing(error)) return
-      if (!isFull(error)) throw error
       // Even a name needs space on a full disk, which this is to free.
-      doomed = `${folder}/`
-      await removeFolder(this.#ops, doomed)
+      if (isFull(error)) doomed = `${folder}/`
+      if (!isMissing(error)) await removeFolder(this.#ops, doomed)
+      if (!isMissing(error) && !isFull(error)) throw error
     }
     const left = await this.#directories.prune(dirname(folder))
     // A rename from one directory to another is settled in both, or it may be undone.
-    if (durable) await Promise.all([left, this.#temporary].map((one) => this.#directories.settleRemoval(one)))
-    await removeFolder(this.#ops, doomed)
+    try {
+      if (durable) await Promise.all([left, this.#temporary].map((one) => this.#directories.settleRemoval(one)))
+    } finally {
+      await removeFolder(this.#ops, doomed)
+    }
   }
 
   async #takeAway(folder: string, doomed: string): Promise<void> {
