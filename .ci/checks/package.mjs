@@ -47,10 +47,14 @@ await withScope(async (scope) => {
   })
 })
 
-await check.step('npx wharfage in the checkout', async () => {
-  const printed = await run('npx', ['--no-install', 'wharfage', '--version'], { cwd: project })
-  if (!printed.includes(manifest.version)) throw new Error(printed)
-})
+await check.step('npx wharfage in the checkout', () =>
+  withScope(async (scope) => {
+    // npx links a checkout into its cache by path, and keeps a link that an earlier clone at the same path left there.
+    const env = { ...process.env, npm_config_cache: await scope.tempDir('npm') }
+    const printed = await run('npx', ['--no-install', 'wharfage', '--version'], { cwd: project, env })
+    if (!printed.includes(manifest.version)) throw new Error(printed)
+  }),
+)
 await check.step('npm start takes the options of serve', async () => {
   const printed = await run('npm', ['start', '--silent', '--', '--help'], { cwd: project })
   if (!printed.includes('127.0.0.1:5000') || !printed.includes('registry-data')) throw new Error(printed)

@@ -1,9 +1,11 @@
 // Starts a registry on a free loopback port: this project's command, or Distribution's binary over the same directory.
+import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const command = fileURLToPath(new URL('../../../dist/cli/main.cjs', import.meta.url))
+const project = fileURLToPath(new URL('../../..', import.meta.url))
+const command = join(project, JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')).bin.wharfage)
 
 /**
  * `storage` is `memory:` or `file:DIR`, as the command takes it; `args` go to `wharfage serve`.
