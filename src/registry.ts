@@ -35,6 +35,7 @@ export class Registry extends EventEmitter<RegistryEventMap> implements Backend 
 
   constructor(options: RegistryOptions | WrappingOptions) {
     super()
+    checkOptions(options)
     const logger = options.logger ?? consoleLogger
     let backend: Backend
     if ('backend' in options) {
@@ -74,6 +75,23 @@ export class Registry extends EventEmitter<RegistryEventMap> implements Backend 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+/** For callers without types: without this, a mistake would be found out by somebody's push. */
+function checkOptions(options: RegistryOptions | WrappingOptions): void {
+  const { use = [] } = options ?? {}
+  if (!('backend' in (options ?? {})) && !isDriver((options as Partial<RegistryOptions> | undefined)?.storage)) {
+    throw new TypeError(
+      'the option "storage" must be a storage driver: filesystem(directory), memory(), or one of yours',
+    )
+  }
+  if (!Array.isArray(use) || !use.every((decorate) => typeof decorate === 'function')) {
+    throw new TypeError('the option "use" must be a list of decorators, each called: use: [readOnly()]')
+  }
+}
+
+function isDriver(storage: unknown): boolean {
+  return storage instanceof Object && 'createUpload' in storage && typeof storage.createUpload === 'function'
 }
 
 async function call(listener: (event: never) => unknown, event: RegistryEvent): Promise<void> {

@@ -129,8 +129,11 @@ describe('README.md', () => {
       status: 201,
       headers: { location: `/v2/team/app/blobs/${digest}` },
     })
-    expect(await client.send('GET', `/v2/team/app/blobs/${digest}`)).toMatchObject({ status: 200, body })
+    expect(await client.send('GET', `/v2/team/app/blobs/${digest}`, { headers })).toMatchObject({ status: 200, body })
     if (!snippet.code.includes('anyone()')) {
+      // Where clients look for the challenge: without one here, skopeo and Docker never send a password.
+      expect((await client.send('GET', '/v2/')).status).toBe(401)
+      expect((await client.send('GET', '/v2/', { headers })).status).toBe(200)
       expect((await client.send('POST', '/v2/team/app/blobs/uploads/')).status).toBe(401)
       expect((await client.send('POST', '/v2/other/app/blobs/uploads/', { headers })).status).toBe(403)
     }

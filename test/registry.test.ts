@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { readOnly } from '../src/decorators/read-only.ts'
 import { memory } from '../src/drivers/memory.ts'
 import type { RegistryEvent } from '../src/events.ts'
 import { silentLogger } from '../src/logger.ts'
-import { Registry } from '../src/registry.ts'
+import { Registry, type RegistryOptions } from '../src/registry.ts'
 import { RepositoryLayout } from '../src/storage/layout.ts'
 import { bytes, collect, pushImage } from './support/images.ts'
 import { describeStorages } from './support/storages.ts'
@@ -121,5 +122,18 @@ describe('Registry.on', () => {
     await new Promise((resolve) => setImmediate(resolve))
     expect(told).toEqual([digest])
     expect(await inner.repository('team/app').blobs.stat(digest)).toMatchObject({ size: 5 })
+  })
+})
+
+describe('new Registry', () => {
+  it.each([
+    [undefined, /"storage" must be a storage driver/],
+    [{}, /"storage" must be a storage driver/],
+    [{ storage: './data' }, /"storage" must be a storage driver/],
+    [{ storage: memory }, /"storage" must be a storage driver/],
+    [{ storage: memory(), use: readOnly() }, /"use" must be a list of decorators/],
+    [{ storage: memory(), use: [{}] }, /"use" must be a list of decorators/],
+  ])('says at once what is wrong with %o', (options, message) => {
+    expect(() => new Registry(options as unknown as RegistryOptions)).toThrow(message)
   })
 })

@@ -34,8 +34,9 @@ export interface ManifestProposal {
 
 export interface GuardOptions {
   /**
-   * Asked before a manifest is stored. A string it answers with is a refusal and its reason; so is what it throws. The reason
-   * reaches the client, with `DENIED`; a {@link RegistryError} as it is.
+   * Asked before a manifest is stored. A string it answers with is a refusal, and reaches the client with `DENIED`; a
+   * {@link RegistryError} that it throws reaches the client as it is. Anything else that it throws refuses as well, but is a
+   * mistake of ours: it is logged, and the client is not told what it says.
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: a hook that only ever throws is declared to return nothing
   beforeManifest(proposal: ManifestProposal): Promise<string | undefined | void> | string | undefined | void
@@ -54,6 +55,8 @@ export interface GuardOptions {
  * })
  */
 export function guard({ beforeManifest }: GuardOptions): Decorator {
+  // For callers without types: a misspelt hook would be found out by the first push.
+  if (typeof beforeManifest !== 'function') throw new TypeError('guard() needs a function beforeManifest')
   return (inner) =>
     decorate(inner, {
       manifests: (manifests, repository) =>
@@ -67,7 +70,7 @@ export function guard({ beforeManifest }: GuardOptions): Decorator {
               ...(signal && { signal }),
             }
             let reading: Promise<unknown> | undefined
-            const refusal = await ask(beforeManifest, {
+            const reason = await beforeManifest({
               repository: repository.name,
               manifest,
               content,
@@ -80,25 +83,13 @@ export function guard({ beforeManifest }: GuardOptions): Decorator {
                 return reading
               },
             })
-            if (refusal !== undefined) throw refusal
+            if (typeof reason === 'string') throw new RegistryError('DENIED', { message: reason })
+            if (reason !== undefined)
+              throw new TypeError('beforeManifest must answer with a reason to refuse, or with nothing')
             return manifests.put(content, options)
           },
         }),
     })
-}
-
-async function ask(
-  beforeManifest: GuardOptions['beforeManifest'],
-  proposal: ManifestProposal,
-): Promise<RegistryError | undefined> {
-  try {
-    const reason = await beforeManifest(proposal)
-    return typeof reason === 'string' ? new RegistryError('DENIED', { message: reason }) : undefined
-  } catch (error) {
-    if (RegistryError.is(error)) return error
-    const reason = error instanceof Error && error.message !== '' ? { message: error.message } : {}
-    return new RegistryError('DENIED', { ...reason, cause: error })
-  }
 }
 
 async function readConfig(

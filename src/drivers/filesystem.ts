@@ -61,6 +61,9 @@ export class FilesystemDriver implements StorageDriver {
   #opening: Promise<FilesystemStore> | undefined
 
   constructor(rootDirectory: string, options: FilesystemOptions = {}) {
+    if (typeof rootDirectory !== 'string' || rootDirectory === '') {
+      throw new TypeError("filesystem() needs a directory: filesystem('./registry-data')")
+    }
     this.#directory = rootDirectory
     this.#ops = options.fs ?? nodeFileOps
     this.#logger = options.logger ?? consoleLogger

@@ -47,9 +47,16 @@ export type BackendOf = Backend | ((request: HttpRequest) => Backend | Promise<B
  * @throws `TypeError` for options that make no sense
  */
 export function createHandler(backend: BackendOf, options: HandlerOptions): HttpHandler {
+  // For callers without types: without this, a mistake would be found out by the first request.
+  if (typeof backend !== 'function' && typeof backend?.repository !== 'function') {
+    throw new TypeError('expected a registry: new Registry({ storage }), or a function that chooses one per request')
+  }
+  if (typeof options?.access?.authorize !== 'function') {
+    throw new TypeError(
+      'the option "access" must be an access controller: { access: anyone() } for a registry that is open',
+    )
+  }
   const { access, cors, logger = consoleLogger } = options
-  // For callers without types: without this, a forgotten option would be found out by the first request.
-  if (typeof access?.authorize !== 'function') throw new TypeError('the option "access" is required: see anyone()')
   const forwarded = forwardedReader(options.trustedProxies ?? [])
   const settings = settingsOf(options, forwarded)
 

@@ -56,24 +56,33 @@ describe('guard', () => {
 
   it.each([
     ['answers at once', () => 'no'],
-    [
-      'throws',
-      (): string => {
-        throw new Error('no')
-      },
-    ],
-    ['rejects', () => Promise.reject<string>(new Error('no'))],
+    ['answers later', () => Promise.resolve('no')],
   ] satisfies [string, GuardOptions['beforeManifest']][])('refuses when the hook %s', async (_, hook) => {
     const { put } = await propose(hook)
     await expect(put()).rejects.toMatchObject({ code: 'DENIED', message: 'no' })
   })
 
-  it.each([
-    ['an empty reason', () => Promise.resolve('')],
-    ['no error', () => Promise.reject(undefined)],
-  ] satisfies [string, () => Promise<string>][])('refuses with %s too', async (_, hook) => {
-    const { put } = await propose(hook)
+  it('refuses with an empty reason, too', async () => {
+    const { put } = await propose(() => Promise.resolve(''))
     await expectRefusal(put(), 'DENIED', 403)
+  })
+
+  it.each([
+    ['throws', () => Promise.reject<string>(new Error('the password is secret'))],
+    ['answers with something else', () => false as unknown as string],
+  ] satisfies [string, GuardOptions['beforeManifest']][])(
+    'stores nothing, and is no refusal, when the hook %s',
+    async (_, hook) => {
+      const { put, plain } = await propose(hook)
+      const error: unknown = await put().catch((reason: unknown) => reason)
+      expect(error).toBeInstanceOf(Error)
+      expect(RegistryError.is(error)).toBe(false)
+      expect(await collect(plain.repository('app').manifests.list())).toEqual([])
+    },
+  )
+
+  it('finds out at once that its hook is missing', () => {
+    expect(() => guard({ beforeManifests: () => 'no' } as unknown as GuardOptions)).toThrow(/beforeManifest/)
   })
 
   it('passes on an error of ours as it is', async () => {
@@ -131,7 +140,9 @@ describe('ManifestProposal.config', () => {
       .manifests.put(content, options)
     expect(asks).toBe(0)
     const twice = guard({
-      beforeManifest: async ({ config }) => expect(await config()).toBe(await config()) as undefined,
+      beforeManifest: async ({ config }) => {
+        expect(await config()).toBe(await config())
+      },
     })
     await twice(inner).repository('app').manifests.put(content, options)
     expect(asks).toBe(1)

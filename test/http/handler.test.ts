@@ -36,7 +36,9 @@ describe('createHandler', () => {
   })
 
   it.each([undefined, {}, { access: undefined }, { access: {} }])('wants an access controller: %j', (options) => {
-    expect(() => createHandler(newRegistry(), { ...options } as HandlerOptions)).toThrow(/"access" is required/)
+    expect(() => createHandler(newRegistry(), { ...options } as HandlerOptions)).toThrow(
+      /"access" must be an access controller/,
+    )
   })
 
   it.each([
