@@ -20,7 +20,9 @@ export function consume(source: ByteSource, accept: Accept, signal?: AbortSignal
 function consumeReadable(source: Readable, accept: Accept, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     let finished = false
+    let taking: Promise<void> | undefined
     const finish = (error?: unknown): void => {
+      if (finished) return
       finished = true
       source.off('data', onData).off('end', onEnd).off('close', onClose)
       signal?.removeEventListener('abort', onAbort)
@@ -38,13 +40,17 @@ function consumeReadable(source: Readable, accept: Accept, signal: AbortSignal |
         const ready = accept(typeof chunk === 'string' ? Buffer.from(chunk) : chunk)
         if (!ready) return
         source.pause()
+        taking = ready
         ready.then(() => finished || source.resume(), finish)
       } catch (error) {
         finish(error)
       }
     }
-    const onEnd = (): void => finish()
-    const onClose = (): void => finish(source.errored ?? new Error('the source closed before its end'))
+    // A stream may end while it is paused, the last chunk still being taken.
+    const onEnd = (): void => void Promise.resolve(taking).then(() => finish(), finish)
+    const onClose = (): void => {
+      if (!source.readableEnded) finish(source.errored ?? new Error('the source closed before its end'))
+    }
     const onAbort = (): void => finish(signal?.reason)
     if (source.readableEnded) {
       resolve()

@@ -5,6 +5,7 @@ interface INode {
   data: Uint8Array
   readonly entries: Map<string, number>
   mtimeNs: bigint
+  ctimeNs: bigint
   readonly birthtimeNs: bigint
 }
 
@@ -26,8 +27,9 @@ export class INodes {
 
   add(id: number, kind: 'file' | 'directory'): void {
     this.#last = Math.max(this.#last, id)
-    const mtimeNs = this.#tick()
-    this.#nodes.set(id, { kind, data: new Uint8Array(), entries: new Map(), mtimeNs, birthtimeNs: mtimeNs })
+    const now = this.#tick()
+    const times = { mtimeNs: now, ctimeNs: now, birthtimeNs: now }
+    this.#nodes.set(id, { kind, data: new Uint8Array(), entries: new Map(), ...times })
   }
 
   get(id: number): INode {
@@ -48,6 +50,7 @@ export class INodes {
     }
     node.data.set(bytes, position)
     node.mtimeNs = this.#tick()
+    node.ctimeNs = node.mtimeNs
   }
 
   setEntry(directory: number, name: string, target: number | undefined): void {
@@ -57,14 +60,14 @@ export class INodes {
   }
 
   stat(id: number): FileStat {
-    const { kind, data, mtimeNs, birthtimeNs } = this.get(id)
+    const { kind, data, mtimeNs, ctimeNs, birthtimeNs } = this.get(id)
     const nlink = this.#countLinks(id)
     return {
       ino: BigInt(id),
       nlink,
       size: BigInt(data.byteLength),
       mtimeNs,
-      ctimeNs: mtimeNs,
+      ctimeNs,
       birthtimeNs,
       isFile: () => kind === 'file',
       isDirectory: () => kind === 'directory',
@@ -129,6 +132,11 @@ export class INodes {
     let count = 0n
     for (const { entries } of this.#nodes.values()) for (const target of entries.values()) if (target === id) count++
     return count
+  }
+
+  /** Lets time go by. */
+  advance(ms: number): void {
+    this.#clock += BigInt(ms) * 1_000_000n
   }
 
   #tick(): bigint {

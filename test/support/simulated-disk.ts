@@ -64,6 +64,11 @@ export class SimulatedDisk implements FileOps {
     return this.#now.files()
   }
 
+  /** Lets time go by on the disk's clock. */
+  advance(ms: number): void {
+    this.#now.advance(ms)
+  }
+
   /** Notes in the journal what was promised to somebody. */
   mark(mark: unknown): void {
     this.#journal.push({ type: 'mark', mark })
@@ -249,7 +254,8 @@ export class SimulatedDisk implements FileOps {
   }
 
   async #turn(): Promise<void> {
-    const turns = this.#options.random ? Math.floor(this.#options.random() * 4) : 0
+    // Most calls are quick, some are overtaken by several of somebody else's.
+    const turns = this.#options.random ? Math.floor(this.#options.random() ** 4 * 40) : 0
     for (let turn = 0; turn <= turns; turn++) await Promise.resolve()
   }
 

@@ -1,0 +1,95 @@
+import { execFileSync } from 'node:child_process'
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { filesystem } from '../../../src/drivers/filesystem.ts'
+import type { StorageDriver } from '../../../src/storage/driver.ts'
+import { StorageUnavailableError } from '../../../src/storage/driver.ts'
+import { temporaryDirectories } from '../../support/temporary-directory.ts'
+
+const directory = temporaryDirectories()
+
+async function listed(driver: StorageDriver, prefix: string): Promise<string[]> {
+  const keys: string[] = []
+  for await (const { key } of driver.list(prefix)) keys.push(key)
+  return keys
+}
+
+describe('the root directory', () => {
+  it('is made, with those above it, when it is first used', async () => {
+    const root = join(await directory(), 'not', 'there', 'yet')
+    const driver = filesystem(root)
+    expect(await driver.stat('key')).toBeUndefined()
+    await driver.put('key', Buffer.from('x'))
+    expect(await readFile(join(root, 'key'), 'utf8')).toBe('x')
+  })
+
+  it('is refused in words when it is a file, or below one, and taken once it is right', async () => {
+    const parent = await directory()
+    await writeFile(join(parent, 'file'), '')
+    for (const root of [join(parent, 'file'), join(parent, 'file', 'below')]) {
+      const driver = filesystem(root)
+      await expect(driver.put('key', Buffer.from('x'))).rejects.toThrow(StorageUnavailableError)
+      await expect(driver.get('key')).rejects.toThrow(`storage directory ${root}: it, or something above it, is a file`)
+    }
+    const later = filesystem(join(parent, 'later'))
+    await writeFile(join(parent, 'later'), '')
+    await expect(later.get('key')).rejects.toThrow(StorageUnavailableError)
+    execFileSync('rm', [join(parent, 'later')])
+    await later.put('key', Buffer.from('x'))
+  })
+
+  it('may be a symbolic link, which is followed once', async () => {
+    const parent = await directory()
+    await mkdir(join(parent, 'disk1'))
+    await mkdir(join(parent, 'disk2'))
+    await symlink('disk1', join(parent, 'root'))
+    const driver = filesystem(join(parent, 'root'))
+    await driver.put('key', Buffer.from('x'))
+    execFileSync('ln', ['-sfn', 'disk2', join(parent, 'root')])
+    await driver.put('key2', Buffer.from('x'))
+    expect((await readdir(join(parent, 'disk1'))).sort()).toEqual(['docker', 'key', 'key2'])
+    expect(await readdir(join(parent, 'disk2'))).toEqual([])
+  })
+
+  it('answers a ping when it can be written to', async () => {
+    const root = await directory()
+    await filesystem(root).ping()
+    expect(await listed(filesystem(root), '')).toEqual([])
+    await writeFile(join(root, 'file'), '')
+    await expect(filesystem(join(root, 'file')).ping()).rejects.toThrow(StorageUnavailableError)
+  })
+})
+
+describe('what lies in the root and is not an object', () => {
+  it('is not listed, not read through, and not in the way', async () => {
+    const parent = await directory()
+    const root = join(parent, 'root')
+    await mkdir(join(root, 'd'), { recursive: true })
+    await writeFile(join(parent, 'secret'), 'outside')
+    await symlink('../../secret', join(root, 'd', 'link'))
+    await symlink('..', join(root, 'd', 'up'))
+    await writeFile(join(root, 'd', 'with space'), 'x')
+    await writeFile(join(root, 'd', 'ä'), 'x')
+    execFileSync('mkfifo', [join(root, 'd', 'pipe')])
+    const driver = filesystem(root)
+    await driver.put('d/key', Buffer.from('x'))
+    expect(await listed(driver, '')).toEqual(['d/key'])
+    expect(await driver.stat('d/link')).toBeUndefined()
+    await expect(driver.get('d/link')).rejects.toThrow()
+    await expect(driver.read('d/link')).rejects.toThrow()
+    expect(await driver.stat('d/pipe')).toBeUndefined()
+    await expect(driver.get('d/pipe')).rejects.toThrow()
+    await driver.put('d/link', Buffer.from('replaced'))
+    expect(await readFile(join(parent, 'secret'), 'utf8')).toBe('outside')
+  })
+
+  it('is removed after a day when it is a leftover of ours, by the disk’s own clock', async () => {
+    const root = await directory()
+    const temporary = join(root, 'docker/registry/v2/_wharfage/tmp')
+    await mkdir(join(temporary, 'folder', 'below'), { recursive: true })
+    await writeFile(join(temporary, 'fresh'), 'x')
+    await filesystem(root).put('key', Buffer.from('x'))
+    expect((await readdir(temporary)).sort()).toEqual(['folder', 'fresh'])
+  })
+})
