@@ -80,17 +80,26 @@ async function runRound(number, roundSizes, collect) {
     // Who goes first changes, so that neither always has the warmer disk.
     for (const server of number % 2 === 0 ? servers : servers.toReversed()) {
       collect(server.name, scenario.name, await measure(server, scenario, round))
+      await removeBlobs(server, scenario.finishes?.(round) ?? [])
       if (number > 0) process.stderr.write('.')
     }
   }
   if (number > 0) process.stderr.write('\n')
-  // Large blobs go at once, from under the servers: both have the same layout, and disks are not endless.
-  for (const { digest } of Object.values(round.bigs).flat()) {
+  for (const server of servers) await removeBlobs(server, Object.values(round.bigs).flat())
+}
+
+/**
+ * From under the server: all have the same layout. At once, because disks are not endless, and because the memory of the
+ * page cache is then used again: memory that a virtual machine has to ask its host for makes writing several times slower,
+ * for whoever happens to need it.
+ *
+ * @param {Server} server
+ * @param {readonly import('./content.js').Blob[]} blobs
+ */
+async function removeBlobs({ directory: root }, blobs) {
+  for (const { digest } of blobs) {
     const hex = digest.slice('sha256:'.length)
-    for (const server of servers) {
-      const blob = join(server.directory, 'docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex)
-      await rm(blob, { recursive: true, force: true })
-    }
+    await rm(join(root, 'docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex), { recursive: true, force: true })
   }
 }
 

@@ -37,6 +37,7 @@ import { makeBlob } from './content.js'
  * @property {(round: Round) => number} [bytes] per operation, where bytes are what it is about
  * @property {(connection: Connection, round: Round) => Promise<void>} [prepare] not timed
  * @property {(connection: Connection, round: Round, index: number) => Promise<void>} run
+ * @property {(round: Round) => readonly Blob[]} [finishes] large blobs that no later scenario needs
  */
 
 const SMALL_BYTES = 16 << 10
@@ -102,6 +103,7 @@ export const SCENARIOS = [
     operations: ({ bigs }) => bigs.monolithic.length * 4,
     bytes: ({ sizes }) => sizes.bigBytes,
     run: (connection, { repository, bigs }, i) => client.pullBlob(connection, repository, at(bigs.monolithic, i)),
+    finishes: ({ bigs }) => bigs.monolithic,
   },
   {
     name: 'push-stream-big',
@@ -109,6 +111,7 @@ export const SCENARIOS = [
     operations: ({ bigs }) => bigs.streamed.length,
     bytes: ({ sizes }) => sizes.bigBytes,
     run: (connection, { repository, bigs }, i) => client.pushStreamed(connection, repository, at(bigs.streamed, i)),
+    finishes: ({ bigs }) => bigs.streamed,
   },
   {
     name: 'push-chunks-big',
@@ -117,6 +120,7 @@ export const SCENARIOS = [
     bytes: ({ sizes }) => sizes.bigBytes,
     run: (connection, { repository, bigs }, i) =>
       client.pushChunked(connection, repository, at(bigs.chunked, i), CHUNK_BYTES),
+    finishes: ({ bigs }) => bigs.chunked,
   },
   {
     name: 'push-small',
