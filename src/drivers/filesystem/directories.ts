@@ -22,7 +22,7 @@ export class Directories {
   readonly #root: string
   readonly #keep: (directory: string) => boolean
   readonly #sync: DirectorySync | undefined
-  /** Path → identity. The entry of this directory, and of all above it, is durable. */
+  /** Path → identity. The entry of this directory, and of all above it, is durable; where nothing is, it is there. */
   readonly #durable = new Map<string, string>()
 
   /** `keep` names the directories that are never pruned, however empty. Without `isDurable` nothing is ever synced. */
@@ -39,7 +39,9 @@ export class Directories {
    */
   async ensure(directory: string): Promise<boolean> {
     if (this.#durable.has(directory) || directory === this.#root || this.#keep(directory)) return false
-    return (await this.#ops.mkdir(directory)) !== undefined
+    const isNew = (await this.#ops.mkdir(directory)) !== undefined
+    if (!this.#sync && !isNew) this.#remember(directory, '')
+    return isNew
   }
 
   /** Runs `write`, which makes an entry in `directory`; makes the directory where it is missing, and again when a prune took it away. */
