@@ -29,8 +29,9 @@ import { keyError, storageError } from './filesystem/errors.ts'
 import { type FileOps, nodeFileOps } from './filesystem/file-ops.ts'
 import { listKeys } from './filesystem/listing.ts'
 import { openRoot } from './filesystem/root.ts'
+import { StagedFile } from './filesystem/staged-file.ts'
 import { FilesystemStore } from './filesystem/store.ts'
-import { FilesystemUpload, resumedSize } from './filesystem/upload.ts'
+import { FilesystemUpload } from './filesystem/upload.ts'
 import { checkKey, checkPrefix } from './key.ts'
 
 export interface FilesystemOptions {
@@ -116,7 +117,7 @@ export class FilesystemDriver implements StorageDriver {
 
   resumeUpload(key: string, options?: DriverOptions): Promise<DriverUpload> {
     return this.#withKey(key, options, async (store) => {
-      const size = await resumedSize(store.uploads, key)
+      const size = await new StagedFile(store.uploads, key).size()
       if (size === undefined) throw new KeyNotFoundError(key)
       return new FilesystemUpload(store.uploads, key, size)
     })

@@ -17,6 +17,7 @@ import {
   type SealedUpload,
   type StorageDriver,
   StorageUnavailableError,
+  UploadTakenOverError,
 } from '../storage/driver.ts'
 import { consume } from './consume.ts'
 import { checkKey, checkPrefix } from './key.ts'
@@ -291,7 +292,7 @@ class MemoryUpload implements DriverUpload {
 
   #accept(chunk: Uint8Array, options: AppendOptions): undefined {
     this.#require('open')
-    if (this.#size !== this.#staged.size) throw new Error(`upload ${this.#key} was continued by somebody else`)
+    if (this.#size !== this.#staged.size) throw new UploadTakenOverError('another request continued the upload')
     const bytes = this.#staged.add(chunk)
     this.#size = this.#staged.size
     options.observe?.(bytes)
@@ -301,6 +302,6 @@ class MemoryUpload implements DriverUpload {
     const { state } = this.#staged
     if (states.includes(state)) return
     if (state === 'gone') throw new KeyNotFoundError(this.#key)
-    throw new Error(`upload ${this.#key} is sealed`)
+    throw new UploadTakenOverError('the upload is being finished by another request')
   }
 }

@@ -160,6 +160,11 @@ export class KeyNotFoundError extends Error {
   }
 }
 
+/** Somebody else has continued or sealed the upload since this handle looked at it. */
+export class UploadTakenOverError extends Error {
+  override readonly name = 'UploadTakenOverError'
+}
+
 /** `PutOptions.ifVersion` did not hold; nothing was written. */
 export class PreconditionFailedError extends Error {
   override readonly name = 'PreconditionFailedError'

@@ -49,13 +49,22 @@ export class Claims {
       if (this.#monotonicMs() - claimedAt > GIVE_UP_AFTER_MS) {
         throw new StorageUnavailableError(`storage took over ${GIVE_UP_AFTER_MS} ms for a conditional write of ${key}`)
       }
-      await this.#ops.rename(temp, path)
+      await this.#rename(key, temp, path, version)
       isReplaced = true
     } finally {
       // One that took too long leaves its claim to be found stale: somebody may hold the next one already.
       const isOurs = this.#monotonicMs() - claimedAt <= GIVE_UP_AFTER_MS
       if (isReplaced) await this.#remove(claims)
       else if (isOurs) await this.#remove(claims.slice(-1))
+    }
+  }
+
+  /** What was there a moment ago may have been deleted since, with its folder. */
+  async #rename(key: string, temp: string, path: string, version: string | null): Promise<void> {
+    try {
+      await this.#ops.rename(temp, path)
+    } catch (error) {
+      throw version !== null && isMissing(error) ? new PreconditionFailedError(key, { cause: error }) : error
     }
   }
 

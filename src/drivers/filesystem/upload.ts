@@ -1,6 +1,5 @@
-import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { basename, dirname } from 'node:path'
+import { dirname } from 'node:path'
 import type { ByteBody, ByteSource } from '../../bytes.ts'
 import {
   type AppendOptions,
@@ -8,6 +7,7 @@ import {
   type DriverUpload,
   KeyNotFoundError,
   type SealedUpload,
+  UploadTakenOverError,
 } from '../../storage/driver.ts'
 import { consume } from '../consume.ts'
 import { checkKey } from '../key.ts'
@@ -16,10 +16,11 @@ import { Appender } from './appender.ts'
 import type { BegunUploads } from './begun-uploads.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import type { Directories } from './directories.ts'
-import { codeOf, hasNoLinks, isMissing, keyError, storageError } from './errors.ts'
+import { isMissing, keyError, storageError } from './errors.ts'
 import { FileBody } from './file-body.ts'
 import { type FileOps, NOFOLLOW } from './file-ops.ts'
 import { OpenFile } from './open-file.ts'
+import { type SealedFile, StagedFile } from './staged-file.ts'
 
 /** What all uploads of one driver share. */
 export interface UploadContext {
@@ -33,24 +34,13 @@ export interface UploadContext {
   readonly mutex: KeyedMutex
 }
 
-/**
- * An upload is a file at its key, and beside it
- * - `<key>.shared`: a process that did not begin the upload has opened, or is about to open, the file for writing;
- * - `<key>.sealed-<random>`: what the file is renamed to when the upload is sealed, never to be opened for writing again;
- * - `<key>.copy-<random>`: a copy of that, of one handle.
- *
- * What is published must be an inode that nobody can still write to: a process that stalled in the middle of an upload
- * that another one finished would change a blob that was verified. So whoever did not begin an upload raises the flag before it opens the
- * file, and who seals takes the name away before it looks for the flag: either the opener finds no file, or the sealer
- * finds the flag, and publishes a copy.
- */
+/** An upload that grows in place, see {@link StagedFile}. */
 export class FilesystemUpload implements DriverUpload {
   readonly #context: UploadContext
   readonly #key: string
-  readonly #path: string
+  readonly #file: StagedFile
   #size: number
   #state: 'open' | 'sealed' | 'published' | 'committed' | 'gone' = 'open'
-  #isFlagged = false
   #isEntryDurable = false
   #sealed: Sealed | undefined
   #target: string | undefined
@@ -58,7 +48,7 @@ export class FilesystemUpload implements DriverUpload {
   constructor(context: UploadContext, key: string, size: number) {
     this.#context = context
     this.#key = key
-    this.#path = `${context.root}/${key}`
+    this.#file = new StagedFile(context, key)
     this.#size = size
   }
 
@@ -90,17 +80,11 @@ export class FilesystemUpload implements DriverUpload {
   async abort(): Promise<void> {
     if (this.#state === 'committed') return
     this.#state = 'gone'
-    const { ops, root, begun } = this.#context
-    begun.delete(this.#key)
-    const directory = dirname(this.#path)
-    const name = basename(this.#path)
+    this.#context.begun.delete(this.#key)
     try {
-      for (const entry of await ops.readdir(directory)) {
-        if (entry.name === name || entry.name.startsWith(`${name}.`))
-          await unlinkIfThere(ops, `${directory}/${entry.name}`)
-      }
+      await this.#file.remove()
     } catch (error) {
-      if (!isMissing(error)) throw storageError(error, root)
+      throw storageError(error, this.#context.root)
     }
   }
 
@@ -118,7 +102,7 @@ export class FilesystemUpload implements DriverUpload {
     const { ops, pool, directories, isDurable } = this.#context
     options.signal?.throwIfAborted()
     if (this.#state === 'gone') throw new KeyNotFoundError(this.#key)
-    if (this.#state !== 'open') throw isSealed(this.#key)
+    if (this.#state !== 'open') throw isSealed()
     const fd = await this.#openToAppend()
     const appender = new Appender(ops, fd, { position: this.#size, pool, observe: options.observe })
     let interrupted: { readonly error: unknown } | undefined
@@ -131,7 +115,7 @@ export class FilesystemUpload implements DriverUpload {
       await appender.finish(async () => {
         if (!isDurable) return
         // The content also where `commit` follows, which then need not open the file again.
-        const settled = options.durable === false || this.#isEntryDurable || directories.settle(dirname(this.#path))
+        const settled = options.durable === false || this.#isEntryDurable || directories.settle(this.#file.directory)
         await Promise.all([settled, this.#syncContent(fd)])
         if (options.durable !== false) this.#isEntryDurable = true
       })
@@ -143,50 +127,34 @@ export class FilesystemUpload implements DriverUpload {
   }
 
   async #openToAppend(): Promise<number> {
-    const { ops, begun, directories } = this.#context
-    if (!begun.has(this.#key)) await this.#raiseFlag()
-    const isNew = this.#size === 0
-    const flags = constants.O_WRONLY | NOFOLLOW | (isNew ? constants.O_CREAT : 0)
-    const open = () => ops.open(this.#path, flags)
+    const { ops, begun } = this.#context
     let fd: number
     try {
-      fd = await (isNew && begun.has(this.#key) ? directories.within(dirname(this.#path), open) : open())
+      fd = await this.#file.open({ isNew: this.#size === 0, isOwn: begun.has(this.#key) })
     } catch (error) {
       throw await this.#whyMissing(error)
     }
     try {
       const stat = await ops.fstat(fd)
       if (stat.size !== BigInt(this.#size)) {
-        throw new Error(`upload ${this.#key} has ${stat.size} bytes, not ${this.#size}: somebody else continued it`)
+        throw new UploadTakenOverError(
+          `the upload has ${stat.size} bytes, not ${this.#size}: another request continued it`,
+        )
       }
       if (stat.nlink <= 1n) return fd
     } catch (error) {
       await ops.close(fd)
       throw error
     }
-    // A crash in the middle of a rename may leave both names, and the other one may be of a blob that is published.
     await ops.close(fd)
-    const copy = `${this.#path}.copy-${randomUUID()}`
-    await ops.copyFile(this.#path, copy)
-    await ops.rename(copy, this.#path)
-    return ops.open(this.#path, constants.O_WRONLY | NOFOLLOW)
-  }
-
-  async #raiseFlag(): Promise<void> {
-    if (this.#isFlagged) return
-    const { ops, root } = this.#context
-    try {
-      await ops.close(await ops.open(`${this.#path}.shared`, constants.O_WRONLY | constants.O_CREAT | NOFOLLOW))
-    } catch (error) {
-      throw keyError(error, root, this.#key)
-    }
-    this.#isFlagged = true
+    return this.#file.openCopy()
   }
 
   async #whyMissing(error: unknown): Promise<unknown> {
     if (!isMissing(error)) return error
-    const left = await findSealed(this.#context.ops, this.#path)
-    return left instanceof Object ? isSealed(this.#key) : new KeyNotFoundError(this.#key, { cause: error })
+    return (await this.#file.sealedBefore()) instanceof Object
+      ? isSealed()
+      : new KeyNotFoundError(this.#key, { cause: error })
   }
 
   /** A failed sync is final: the system forgets it, and a second one would succeed without the bytes. */
@@ -212,55 +180,17 @@ export class FilesystemUpload implements DriverUpload {
   async #seal(): Promise<Sealed> {
     if (this.#sealed) return this.#sealed
     if (this.#state === 'gone') throw new KeyNotFoundError(this.#key)
-    const { ops, begun } = this.#context
-    const own = `${this.#path}.sealed-${randomUUID()}`
-    const source = await this.#takeName(own)
-    const [stat, isShared] = await Promise.all([ops.lstat(source), isThere(ops, `${this.#path}.shared`)])
-    const size = Number(stat.size)
-    if (size < this.#size) throw new Error(`upload ${this.#key} lost bytes: it has ${size}, had ${this.#size}`)
-    const isExclusive = source === own && begun.has(this.#key) && size === this.#size && stat.nlink === 1n && !isShared
-    this.#sealed = isExclusive
-      ? { path: source, source, size, isExclusive, isSynced: size > 0 }
-      : await this.#copySealed(source)
+    const isOwn = this.#context.begun.has(this.#key)
+    const taken = await this.#file.takeName({ isNew: this.#size === 0, isOwn })
+    if (taken.size < this.#size)
+      throw new Error(`upload ${this.#key} lost bytes: ${taken.size} of ${this.#size} are left`)
+    this.#sealed =
+      isOwn && taken.isUnshared && taken.size === this.#size
+        ? { ...taken, isExclusive: true, isSynced: taken.size > 0 }
+        : { ...(await this.#file.copyOf(taken)), isExclusive: false, isSynced: false }
     this.#size = this.#sealed.size
     this.#state = 'sealed'
     return this.#sealed
-  }
-
-  /** Resolves with what the upload's file is called now: `own`, or what somebody who sealed it before renamed it to. */
-  async #takeName(own: string): Promise<string> {
-    const { ops, begun, directories } = this.#context
-    try {
-      await ops.rename(this.#path, own)
-      return own
-    } catch (error) {
-      if (!isMissing(error)) throw error
-      const left = await findSealed(ops, this.#path)
-      if (left instanceof Object) return left.path
-      if (this.#size > 0) throw new KeyNotFoundError(this.#key, { cause: error })
-      // Not a byte was ever appended.
-      const make = () => ops.open(own, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL)
-      try {
-        await ops.close(await (begun.has(this.#key) ? directories.within(dirname(own), make) : make()))
-      } catch (failure) {
-        throw keyError(failure, this.#context.root, this.#key)
-      }
-      return own
-    }
-  }
-
-  async #copySealed(source: string): Promise<Sealed> {
-    const { ops } = this.#context
-    const path = `${this.#path}.copy-${randomUUID()}`
-    try {
-      await ops.copyFile(source, path)
-      const size = Number((await ops.lstat(path)).size)
-      if (size < this.#size) throw new Error(`upload ${this.#key} lost bytes: it has ${size}, had ${this.#size}`)
-      return { path, source, size, isExclusive: false, isSynced: false }
-    } catch (error) {
-      await unlinkIfThere(ops, path).catch(() => {})
-      throw error
-    }
   }
 
   async #readSealed(path: string, size: number, options: DriverOptions | undefined): Promise<ByteBody> {
@@ -274,7 +204,7 @@ export class FilesystemUpload implements DriverUpload {
   }
 
   async #commit(target: string): Promise<void> {
-    const { ops, root, directories, begun } = this.#context
+    const { root, directories, begun } = this.#context
     if (this.#state === 'committed' && this.#target === target) return
     if (this.#state === 'committed') throw new KeyNotFoundError(this.#key)
     const sealed = await this.#seal()
@@ -283,7 +213,7 @@ export class FilesystemUpload implements DriverUpload {
     try {
       const isNew = await directories.ensure(directory)
       if (!sealed.isSynced) await this.#syncSealed(sealed)
-      if (this.#state === 'sealed') await this.#publish(sealed.path, path)
+      if (this.#state === 'sealed') await this.#file.publish(sealed.path, path)
       this.#state = 'published'
       await directories.settle(directory, isNew)
     } catch (error) {
@@ -293,9 +223,7 @@ export class FilesystemUpload implements DriverUpload {
     this.#state = 'committed'
     this.#target = target
     begun.delete(this.#key)
-    if (sealed.isExclusive) return
-    await unlinkIfThere(ops, sealed.source).catch(() => {})
-    await unlinkIfThere(ops, `${this.#path}.shared`).catch(() => {})
+    if (!sealed.isExclusive) await this.#file.removeFlags(sealed)
   }
 
   async #syncSealed(sealed: Sealed): Promise<void> {
@@ -308,96 +236,14 @@ export class FilesystemUpload implements DriverUpload {
     }
     sealed.isSynced = true
   }
-
-  async #publish(from: string, to: string): Promise<void> {
-    const { directories } = this.#context
-    try {
-      await directories.within(dirname(to), () => this.#link(from, to))
-    } catch (error) {
-      throw isMissing(error) ? new KeyNotFoundError(this.#key, { cause: error }) : error
-    }
-  }
-
-  /**
-   * A second name, not another one: until the upload's folder is removed, whoever asks again for an upload whose end was not
-   * told to its client finds all its bytes, and not an upload that lost them.
-   */
-  async #link(from: string, to: string): Promise<void> {
-    const { ops } = this.#context
-    try {
-      await ops.link(from, to)
-    } catch (error) {
-      if (hasNoLinks(error)) return ops.rename(from, to)
-      if (codeOf(error) !== 'EEXIST') throw error
-      const second = `${this.#path}.copy-${randomUUID()}`
-      await ops.link(from, second)
-      await ops.rename(second, to)
-    }
-  }
 }
 
-/** Bytes of an upload that is there, also without a byte so far; `undefined` where not even its folder is. */
-export async function resumedSize({ ops, root }: UploadContext, key: string): Promise<number | undefined> {
-  const path = `${root}/${key}`
-  try {
-    const stat = await ops.lstat(path)
-    return stat.isFile() ? Number(stat.size) : undefined
-  } catch (error) {
-    if (!isMissing(error)) throw error
-  }
-  const left = await findSealed(ops, path)
-  return left === 'no folder' ? undefined : (left?.size ?? 0)
-}
-
-interface Sealed {
-  /** What will be published. */
-  readonly path: string
-  /** What that is a copy of; the same where it is none. */
-  readonly source: string
-  readonly size: number
+interface Sealed extends SealedFile {
+  /** Whether nobody but this process can have written to it. */
   readonly isExclusive: boolean
   isSynced: boolean
 }
 
-/** What a process that did not come to publish it has sealed; `undefined` for nothing. */
-async function findSealed(
-  ops: FileOps,
-  path: string,
-): Promise<{ readonly path: string; readonly size: number } | 'no folder' | undefined> {
-  const prefix = `${basename(path)}.sealed-`
-  let found: { path: string; size: number } | undefined
-  try {
-    for (const { name } of await ops.readdir(dirname(path))) {
-      if (!name.startsWith(prefix)) continue
-      const candidate = `${dirname(path)}/${name}`
-      const size = Number((await ops.lstat(candidate)).size)
-      if (found === undefined || size > found.size) found = { path: candidate, size }
-    }
-  } catch (error) {
-    if (!isMissing(error)) throw error
-    return found ?? 'no folder'
-  }
-  return found
-}
-
-async function isThere(ops: FileOps, path: string): Promise<boolean> {
-  try {
-    await ops.lstat(path)
-    return true
-  } catch (error) {
-    if (isMissing(error)) return false
-    throw error
-  }
-}
-
-async function unlinkIfThere(ops: FileOps, path: string): Promise<void> {
-  try {
-    await ops.unlink(path)
-  } catch (error) {
-    if (!isMissing(error)) throw error
-  }
-}
-
-function isSealed(key: string): Error {
-  return new Error(`upload ${key} is sealed`)
+function isSealed(): Error {
+  return new UploadTakenOverError('the upload is being finished by another request')
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
-import type { StorageDriver } from '../../storage/driver.ts'
+import { type StorageDriver, UploadTakenOverError } from '../../storage/driver.ts'
 import { seededBytes } from '../seeded.ts'
 import { assertBytes, assertContent, assertMissing, type ContractContext, listed, readBody, text } from './context.ts'
 
@@ -100,6 +100,20 @@ export function testUploads({ runner: { describe, it }, create, reopen, largeObj
       await assertContent(driver, TARGET, text('all'))
     })
 
+    it('refuses a handle that has not seen what another one appended, and takes no harm', async () => {
+      const driver = await create()
+      await driver.put(`${FOLDER}/state`, text('{}'))
+      const stale = await driver.createUpload(KEY)
+      await stale.append(text('one '))
+      await (await (await reopen(driver)).resumeUpload(KEY)).append(text('two '))
+      await assert.rejects(stale.append(text('lost')), UploadTakenOverError)
+      const resumed = await driver.resumeUpload(KEY)
+      assert.equal(resumed.size, 8)
+      await resumed.append(text('three'))
+      await resumed.commit(TARGET)
+      await assertContent(driver, TARGET, text('one two three'))
+    })
+
     it('is not found where nothing of it is', async () => {
       const driver = await create()
       await assertMissing(driver.resumeUpload(KEY), KEY)
@@ -171,8 +185,8 @@ export function testUploads({ runner: { describe, it }, create, reopen, largeObj
       await upload.append(text('bytes'))
       const other = await (await reopen(driver)).resumeUpload(KEY)
       await upload.seal()
-      await assert.rejects(upload.append(text('more')))
-      await assert.rejects(other.append(text('more')))
+      await assert.rejects(upload.append(text('more')), UploadTakenOverError)
+      await assert.rejects(other.append(text('more')), UploadTakenOverError)
       await upload.commit(TARGET)
       await assertContent(driver, TARGET, text('bytes'))
     })

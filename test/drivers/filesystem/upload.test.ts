@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { filesystem } from '../../../src/drivers/filesystem.ts'
-import type { DriverUpload, StorageDriver } from '../../../src/storage/driver.ts'
+import { type DriverUpload, type StorageDriver, UploadTakenOverError } from '../../../src/storage/driver.ts'
 import { seededRandom } from '../../../src/testing/seeded.ts'
 import { diskWith } from '../../support/simulated-disk.ts'
 
@@ -89,7 +89,7 @@ describe('an upload in two processes', () => {
     const upload = await here.createUpload(UPLOAD)
     await upload.append(Buffer.from('one '))
     await (await there.resumeUpload(UPLOAD)).append(Buffer.from('two '))
-    await expect(upload.append(Buffer.from('lost'))).rejects.toThrow('somebody else continued it')
+    await expect(upload.append(Buffer.from('lost'))).rejects.toThrow(UploadTakenOverError)
     const resumed = await there.resumeUpload(UPLOAD)
     await resumed.append(Buffer.from('three'))
     await resumed.commit(BLOB)
@@ -144,7 +144,7 @@ describe('a finished upload', () => {
     await upload.commit(BLOB)
     const again = await there.resumeUpload(UPLOAD)
     expect(again.size).toBe(7)
-    await expect(again.append(Buffer.from('more'))).rejects.toThrow('is sealed')
+    await expect(again.append(Buffer.from('more'))).rejects.toThrow(UploadTakenOverError)
     await again.commit(BLOB)
     expect(await contentAt(there, BLOB)).toBe('content')
     await there.deletePrefix('u/1')
