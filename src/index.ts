@@ -82,6 +82,7 @@ export {
   type SealedUpload,
   type StorageDriver,
   StorageUnavailableError,
+  UploadTakenOverError,
 } from './storage/driver.ts'
 export { ManifestStore } from './storage/manifest-store.ts'
 export { type Sparseness, StorageCore, type StorageOptions } from './storage/storage-core.ts'

@@ -52,7 +52,12 @@ export class Registry extends EventEmitter<RegistryEventMap> implements Backend 
     for (const decorate of [...(options.use ?? [])].reverse()) backend = decorate(backend)
     // Each listener on its own: one that throws must not keep the others from being told.
     const tell = (event: RegistryEvent) =>
-      Promise.all(this.listeners(event.type).map((listener) => call(listener, event)))
+      Promise.all(
+        this.listeners(event.type).map((listener) => {
+          this.removeListener(event.type, listener, undefined, true) // only if it came by once()
+          return call(listener, event)
+        }),
+      )
     this.#backend = notify(async (event) => void (await tell(event)), { logger })(backend)
   }
 

@@ -113,6 +113,15 @@ describe('Registry.on', () => {
     expect(logged).toEqual(['a listener failed'])
   })
 
+  it('tells a listener that wants to know once, once', async () => {
+    await using registry = new Registry({ storage: memory() })
+    let told = 0
+    registry.once('blob.pushed', () => void told++)
+    for (const text of ['a', 'b', 'c']) await registry.repository('team/app').blobs.put(bytes(text))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(told).toBe(1)
+  })
+
   it('wraps any other backend', async () => {
     const inner = new Registry({ storage: memory() })
     await using registry = new Registry({ backend: inner })

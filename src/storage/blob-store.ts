@@ -47,7 +47,7 @@ export class BlobStore implements Blobs {
   }
 
   async open(digest: Digest, options: OpenBlobOptions = {}): Promise<BlobReader> {
-    const { range, signal } = options
+    const { range } = options
     const target = await this.#openData(digest, options)
     const { size } = target.stat
     const start = range?.start ?? 0
@@ -56,7 +56,6 @@ export class BlobStore implements Blobs {
       await target.body[Symbol.asyncDispose]()
       throw new RegistryError('RANGE_INVALID', { message: `the blob has ${size} bytes`, detail: { size } })
     }
-    signal?.throwIfAborted()
     return { descriptor: descriptor(digest, size), range: { start, end }, body: target.body }
   }
 
@@ -259,8 +258,13 @@ export class BlobStore implements Blobs {
   /** A link half way through the grace period is dated anew: whoever relies on it is given the whole period. */
   async #refresh(digest: Digest, linkedAt: Date): Promise<void> {
     if (Date.now() - linkedAt.getTime() < this.#core.gracePeriodMs / 2) return
-    const { target } = await this.#find(digest)
-    await this.#link(digest, target)
+    const intent = await this.#core.intents.declare(new Set([digest]))
+    try {
+      const { target } = await this.#find(digest)
+      await this.#link(digest, target)
+    } finally {
+      intent.release()
+    }
   }
 }
 

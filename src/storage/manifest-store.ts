@@ -9,7 +9,7 @@ import type {
 import { RegistryError } from '../errors.ts'
 import type { Descriptor } from '../spec/descriptor.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../spec/digest.ts'
-import { detectMediaType, type ParsedManifest, parseManifest } from '../spec/manifest.ts'
+import { declaredMediaType, detectMediaType, type ParsedManifest, parseManifest } from '../spec/manifest.ts'
 import { MEDIA_TYPES } from '../spec/media-types.ts'
 import { parseRepositoryName, parseTag } from '../spec/name.ts'
 import { KeyNotFoundError, type StorageDriver } from './driver.ts'
@@ -63,22 +63,26 @@ export class ManifestStore implements Manifests {
     const intent = await this.#core.intents.declare(new Set([digest, ...referencesOf(parsed, content)]), signal)
     try {
       await this.#references.check(parsed, signal && { signal })
+      // All conditions are looked at before anything is written: one that fails leaves the other tags where they are.
+      const conditions = await Promise.all(tags.map((tag) => this.#tags.condition(tag, expected)))
       await this.#write(digest, content, parsed)
       // A tag that was acknowledged must not come to point to a revision that the power took: revision first, then tags.
-      await allSettled(tags.map((tag) => this.#tags.point(tag, digest, expected)))
+      await allSettled(tags.map((tag, i) => this.#tags.point(tag, digest, conditions[i])))
     } finally {
       intent.release()
     }
-    this.#core.manifestCache.set(digest, content)
+    this.#core.manifestCache.set(digest, new Uint8Array(content))
     return describe(digest, content, mediaType)
   }
 
   async delete(digest: Digest, context: OperationContext = {}): Promise<readonly string[]> {
-    const manifest = await this.get(digest, context)
+    if (!(await this.#isLinked(digest, context))) throw unknownManifest(digest)
+    // What is damaged can be deleted as well; then nothing tells a subject.
+    const manifest = await this.#read(digest, context).catch(() => undefined)
     // Tags first: the other way round, a crash would leave tags that point to nothing.
     const tags = await this.#tagsOf(digest, context)
     await allSettled(tags.map((tag) => this.#tags.delete(tag).catch(ignoreUnknown)))
-    await this.#referrers.remove(digest, manifest)
+    if (manifest !== undefined) await this.#referrers.remove(digest, manifest)
     await this.#core.driver.deletePrefix(this.#layout.revision(digest))
     return tags
   }
@@ -104,13 +108,17 @@ export class ManifestStore implements Manifests {
     const options = context.signal && { signal: context.signal }
     const digest = isDigest(reference) ? reference : (await this.#tags.current(reference, context))?.digest
     if (digest === undefined) return undefined
-    const [link, manifest] = await Promise.all([
-      this.#core.driver.stat(this.#layout.revisionLink(digest), options),
-      this.#content(digest, options),
-    ])
-    if (link === undefined || !isWholeLink(digest, link.size) || manifest === undefined) return undefined
+    // The link first: without one, the digest may be that of a blob of any size, and of any repository.
+    if (!(await this.#isLinked(digest, context))) return undefined
+    const manifest = await this.#content(digest, options)
+    if (manifest === undefined) return undefined
     const mediaType = manifest.declaredMediaType ?? (await this.#saidMediaType(digest, manifest.content, options))
-    return { descriptor: describe(digest, manifest.content, mediaType), content: manifest.content }
+    return { descriptor: describe(digest, manifest.content, mediaType), content: new Uint8Array(manifest.content) }
+  }
+
+  async #isLinked(digest: Digest, { signal }: OperationContext): Promise<boolean> {
+    const link = await this.#core.driver.stat(this.#layout.revisionLink(digest), signal && { signal })
+    return link !== undefined && isWholeLink(digest, link.size)
   }
 
   async #content(
@@ -150,8 +158,11 @@ export class ManifestStore implements Manifests {
       driver.put(blobData(digest), content),
       driver.put(this.#layout.revisionLink(digest), linkContent(digest)),
     ]
+    const said = this.#layout.revisionMediaType(digest)
     if (parsed.mediaType !== detectMediaType(content)) {
-      writes.push(driver.put(this.#layout.revisionMediaType(digest), Buffer.from(parsed.mediaType, 'latin1')))
+      writes.push(driver.put(said, Buffer.from(parsed.mediaType, 'latin1')))
+    } else if (declaredMediaType(content) === undefined && (await driver.stat(said)) !== undefined) {
+      writes.push(driver.delete(said)) // the same bytes were once pushed as something else
     }
     if (parsed.subject !== undefined) writes.push(this.#referrers.add(parsed.subject.digest, digest))
     await allSettled(writes)

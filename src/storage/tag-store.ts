@@ -13,6 +13,11 @@ export interface TagTarget {
   readonly stat: ObjectStat
 }
 
+/** What a tag's link must be when it is written. */
+export interface TagCondition {
+  readonly ifVersion: string | null
+}
+
 /** Tags of one repository over a storage driver: each is one small object, and the last writer wins unless one is expected. */
 export class TagStore implements Tags {
   readonly #core: StorageCore
@@ -40,15 +45,17 @@ export class TagStore implements Tags {
       if (link === undefined || !isWholeLink(target, link.size)) {
         throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest: target } })
       }
-      await this.point(tag, target, options.expected)
+      await this.point(tag, target, await this.condition(tag, options.expected))
     } finally {
       intent.release()
     }
   }
 
   async delete(tag: string, context: OperationContext = {}): Promise<void> {
-    if ((await this.current(tag, context)) === undefined) throw unknownTag(tag)
-    await this.#core.driver.deletePrefix(this.#layout.tag(tag))
+    const target = await this.current(tag, context)
+    // Also what an interrupted write left of a tag, which a listing may show.
+    if (isTag(tag)) await this.#core.driver.deletePrefix(this.#layout.tag(tag))
+    if (target === undefined) throw unknownTag(tag)
   }
 
   async *list(options: ListOptions = {}): AsyncGenerator<string> {
@@ -78,22 +85,21 @@ export class TagStore implements Tags {
   }
 
   /** @internal Points `tag` to a manifest whose revision is durable already, and which an intent of the caller protects. */
-  async point(tag: string, target: Digest, expected?: ExpectedTag): Promise<void> {
+  async point(tag: string, target: Digest, condition: TagCondition | undefined): Promise<void> {
     const content = linkContent(target)
-    const condition = expected === undefined ? undefined : await this.#condition(tag, expected)
-    const [entry, current] = await Promise.allSettled([
-      // History is nothing that anybody was promised; half an entry would stop Distribution's collection.
-      this.#core.driver.put(this.#layout.tagIndexEntry(tag, target), content, { durable: 'whole' }),
-      this.#core.driver.put(this.#layout.tagCurrent(tag), content, condition),
-    ])
-    if (current.status === 'rejected') {
-      throw current.reason instanceof PreconditionFailedError ? moved(tag, current.reason) : current.reason
+    try {
+      await this.#core.driver.put(this.#layout.tagCurrent(tag), content, condition)
+    } catch (error) {
+      throw error instanceof PreconditionFailedError ? moved(tag, error) : error
     }
-    if (entry.status === 'rejected') throw entry.reason
+    // After the tag itself: its folder is what a listing shows. History is nothing that anybody was promised; half an entry
+    // would stop Distribution's collection.
+    await this.#core.driver.put(this.#layout.tagIndexEntry(tag, target), content, { durable: 'whole' })
   }
 
-  /** Checks what is expected of `tag` now, and turns it into a condition on the write. */
-  async #condition(tag: string, expected: ExpectedTag): Promise<{ readonly ifVersion: string | null }> {
+  /** @internal Checks what is expected of `tag` now, and turns it into a condition on the write. */
+  async condition(tag: string, expected: ExpectedTag | undefined): Promise<TagCondition | undefined> {
+    if (expected === undefined) return undefined
     if (!this.#core.driver.conditionalPuts) {
       throw new RegistryError('UNSUPPORTED', {
         message: 'this storage cannot change a tag on a condition: leave out If-Match and If-None-Match',

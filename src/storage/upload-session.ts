@@ -6,7 +6,7 @@ import { RegistryError } from '../errors.ts'
 import type { Descriptor } from '../spec/descriptor.ts'
 import { algorithmOf, type Digest, type DigestAlgorithm, finishDigest } from '../spec/digest.ts'
 import { MEDIA_TYPES } from '../spec/media-types.ts'
-import type { DriverUpload } from './driver.ts'
+import { type DriverUpload, KeyNotFoundError, UploadTakenOverError } from './driver.ts'
 import { rethrow } from './guard.ts'
 import { blobData, linkContent, type RepositoryLayout } from './layout.ts'
 import type { StorageCore } from './storage-core.ts'
@@ -75,12 +75,13 @@ export class UploadSession implements Upload {
       try {
         const hash = this.#runningHash(algorithmOf(digest))
         if (options.last !== undefined) await this.#receive(options.last, call, hash, false)
+        // Before the sealing: whoever is told to try again must find an upload that can be tried again.
+        await declaring
         const found = await this.#digest(algorithmOf(digest), hash, options.signal)
         if (found.digest !== digest) {
           await this.cancel()
           throw new RegistryError('DIGEST_INVALID', { detail: { expected: digest, received: found.digest } })
         }
-        await declaring
         return await this.#publish(found)
       } finally {
         await declaring.then(
@@ -140,6 +141,8 @@ export class UploadSession implements Upload {
     try {
       return await body(call)
     } catch (error) {
+      if (error instanceof KeyNotFoundError) throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { cause: error })
+      if (error instanceof UploadTakenOverError) throw this.#outOfRange(error.message, error)
       return rethrow(error)
     } finally {
       signal?.removeEventListener('abort', stop)
@@ -204,8 +207,8 @@ export class UploadSession implements Upload {
     return { mediaType: MEDIA_TYPES.octetStream, digest, size }
   }
 
-  #outOfRange(message: string): RegistryError {
+  #outOfRange(message: string, cause?: unknown): RegistryError {
     const { size } = this.#upload
-    return new RegistryError('RANGE_INVALID', { message, detail: { offset: size } })
+    return new RegistryError('RANGE_INVALID', { message, detail: { offset: size }, cause })
   }
 }

@@ -158,6 +158,62 @@ describeStorages('ManifestStore', (create) => {
     expect(folders.map(({ key }) => key)).toEqual([LAYOUT.tag('v2')])
   })
 
+  it('reads no data where there is no link: a digest may be that of a blob of any size', async () => {
+    const storage = (await create())()
+    const { digest } = await new Registry({ storage }).repository('team/other').blobs.put(bytes('a large layer'))
+    const read: string[] = []
+    const watched = new Proxy(storage, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target)
+        if (typeof value !== 'function') return value
+        return (key: string, ...rest: unknown[]) => {
+          if (name === 'get' || name === 'read') read.push(key)
+          return Reflect.apply(value, target, [key, ...rest]) as unknown
+        }
+      },
+    })
+    const { manifests } = new Registry({ storage: watched }).repository('team/app')
+    await expect(manifests.get(digest)).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' })
+    expect(read).toEqual([])
+  })
+
+  it('serves what was pushed, whatever is done to the bytes that were handed in and out', async () => {
+    const { repository } = await repositoryIn(create)
+    const content = json({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: [] })
+    const pushed = Buffer.from(content)
+    await repository.manifests.put(pushed, { mediaType: MEDIA_TYPES.ociIndex, tags: ['v1'] })
+    pushed.fill(0)
+    ;(await repository.manifests.get('v1')).content.fill(0)
+    expect(Buffer.from((await repository.manifests.get('v1')).content).equals(content)).toBe(true)
+  })
+
+  it('serves the media type of the latest push of bytes that do not tell it', async () => {
+    const { repository } = await repositoryIn(create)
+    const content = json({ schemaVersion: 2, manifests: [] })
+    for (const mediaType of [MEDIA_TYPES.ociIndex, 'application/vnd.example+json', MEDIA_TYPES.ociIndex]) {
+      const { digest } = await repository.manifests.put(content, { mediaType })
+      expect(await repository.manifests.stat(digest)).toMatchObject({ mediaType })
+    }
+  })
+
+  it('moves none of several tags when one is not where it was expected', async () => {
+    const { repository } = await repositoryIn(create)
+    const { digest } = await pushImage(repository, ['a'], { tags: ['b'] })
+    const content = json({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: [] })
+    const options = { mediaType: MEDIA_TYPES.ociIndex, tags: ['a', 'b', 'c'], expected: null }
+    await expect(repository.manifests.put(content, options)).rejects.toMatchObject({ status: 412 })
+    expect(await collect(repository.tags.list())).toEqual(['b'])
+    expect(await repository.tags.resolve('b')).toBe(digest)
+  })
+
+  it('deletes a manifest whose data is gone', async () => {
+    const { storage, repository } = await repositoryIn(create)
+    const { digest } = await pushImage(repository, ['a'], { tags: ['v1'] })
+    await storage.delete(`docker/registry/v2/blobs/sha256/${digest.slice(7, 9)}/${digest.slice(7)}/data`)
+    expect(await repository.manifests.delete(digest)).toEqual(['v1'])
+    expect(await collect(repository.manifests.list())).toEqual([])
+  })
+
   it('takes revision and data that were not written whole for no manifest', async () => {
     const { storage, repository } = await repositoryIn(create)
     const { digest } = await pushImage(repository, ['a'], { tags: ['v1'] })

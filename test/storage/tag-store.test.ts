@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { Registry } from '../../src/registry.ts'
 import { type Digest, digestOf } from '../../src/spec/digest.ts'
 import { MEDIA_TYPES } from '../../src/spec/media-types.ts'
+import { StorageUnavailableError } from '../../src/storage/driver.ts'
 import { RepositoryLayout } from '../../src/storage/layout.ts'
 import { bytes, collect, json, pushImage } from '../support/images.ts'
 import { describeStorages, type OpenStorage } from '../support/storages.ts'
@@ -101,6 +102,25 @@ describeStorages('TagStore', (create) => {
     await expect(repository.tags.resolve('v1')).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' })
     await repository.tags.set('v1', digest, { expected: null })
     expect(await repository.tags.resolve('v1')).toBe(digest)
+  })
+
+  it('shows no tag that could not be written', async () => {
+    const storage = (await create())()
+    const full = new Proxy(storage, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target)
+        if (typeof value !== 'function') return value
+        return (key: string, ...rest: unknown[]) => {
+          if (name === 'put' && key.endsWith('/current/link'))
+            return Promise.reject(new StorageUnavailableError('full'))
+          return Reflect.apply(value, target, [key, ...rest]) as unknown
+        }
+      },
+    })
+    const repository = new Registry({ storage: full }).repository('team/app')
+    const { digest } = await pushImage(repository, ['a'])
+    await expect(repository.tags.set('v1', digest)).rejects.toMatchObject({ code: 'UNAVAILABLE', status: 503 })
+    expect(await collect(repository.tags.list())).toEqual([])
   })
 
   it('says that a link is damaged, which is not the same as absent', async () => {

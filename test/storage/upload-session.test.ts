@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest'
+import { RegistryError } from '../../src/errors.ts'
 import { digestOf } from '../../src/spec/digest.ts'
 import { BlobStore } from '../../src/storage/blob-store.ts'
 import { RepositoryLayout } from '../../src/storage/layout.ts'
+import { StorageCore } from '../../src/storage/storage-core.ts'
 import { bytes, collect } from '../support/images.ts'
 import { describeStorages } from '../support/storages.ts'
 
@@ -143,6 +145,29 @@ describeStorages('UploadSession', (create, { shared }) => {
     proceed()
     expect(await first).toBe(11)
     expect(await (await blobs.resumeUpload(id)).commit(digest)).toMatchObject({ size: 11 })
+  })
+
+  it('can be tried again when its content was being collected', async () => {
+    const storage = (await create())()
+    const core = new StorageCore(storage)
+    const blobs = new BlobStore(core, 'team/app')
+    const { id } = await blobs.startUpload()
+    await (await blobs.resumeUpload(id)).append(bytes('hello world'))
+    const refused = new RegistryError('UNAVAILABLE')
+    const declare = core.intents.declare.bind(core.intents)
+    core.intents.declare = () => Promise.reject(refused)
+    await expect((await blobs.resumeUpload(id)).commit(digest)).rejects.toBe(refused)
+    core.intents.declare = declare
+    expect(await (await blobs.resumeUpload(id)).commit(digest)).toMatchObject({ digest, size: 11 })
+  })
+
+  it('is unknown, and not broken, to a request that it is cancelled under', async () => {
+    const blobs = new BlobStore((await create())(), 'team/app')
+    const { id } = await blobs.startUpload()
+    await (await blobs.resumeUpload(id)).append(bytes('hello'))
+    const late = await blobs.resumeUpload(id)
+    await (await blobs.resumeUpload(id)).cancel()
+    await expect(late.commit(digest, { last: bytes(' world') })).rejects.toMatchObject({ code: 'BLOB_UPLOAD_UNKNOWN' })
   })
 
   it('is committed by two sessions at once, for the same content', async () => {

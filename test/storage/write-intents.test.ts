@@ -78,6 +78,16 @@ describeStorages('WriteIntents', (create) => {
     await expect(intents.declare(new Set([B]))).rejects.toThrow('damaged condemnation')
   })
 
+  it('takes an empty condemnation, which a loss of power left, for none', async () => {
+    const storage = (await create())()
+    const intents = new WriteIntents(storage, silentLogger)
+    await storage.put(`${CONDEMNED}/sweep-1/0`, bytes(''))
+    const intent = await intents.declare(new Set([A]))
+    intent.release()
+    await intents.close()
+    expect(await collect(storage.list(INTENTS))).toEqual([])
+  })
+
   it('is left behind by no operation, whether it succeeds or fails', async () => {
     const storage = (await create())()
     const registry = new Registry({ storage, logger: silentLogger })
