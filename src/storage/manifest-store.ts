@@ -71,7 +71,7 @@ export class ManifestStore implements Manifests {
     } finally {
       intent.release()
     }
-    this.#core.manifestCache.set(digest, new Uint8Array(content))
+    this.#core.manifestCache.set(digest, Buffer.from(content))
     return describe(digest, content, mediaType)
   }
 
@@ -113,7 +113,7 @@ export class ManifestStore implements Manifests {
     const manifest = await this.#content(digest, options)
     if (manifest === undefined) return undefined
     const mediaType = manifest.declaredMediaType ?? (await this.#saidMediaType(digest, manifest.content, options))
-    return { descriptor: describe(digest, manifest.content, mediaType), content: new Uint8Array(manifest.content) }
+    return { descriptor: describe(digest, manifest.content, mediaType), content: Buffer.from(manifest.content) }
   }
 
   async #isLinked(digest: Digest, { signal }: OperationContext): Promise<boolean> {
