@@ -119,4 +119,18 @@ describe('conditional puts of several processes', () => {
       expect(disk.files, `seed ${seed}`).toEqual(['/disk/key'])
     }
   })
+
+  it('do not undo what one put of the same process wrote after the look, without a condition', async () => {
+    for (let seed = 1; seed <= 300; seed++) {
+      const driver = filesystem('/disk', { fs: diskWith('/disk', { random: seededRandom(seed) }) })
+      await driver.put('key', Buffer.from('first'))
+      const version = (await driver.stat('key'))?.version ?? null
+      await Promise.allSettled([
+        driver.put('key', Buffer.from('with'), { ifVersion: version }),
+        driver.put('key', Buffer.from('without')),
+      ])
+      // Whichever came first: the conditional one fails if it was second.
+      expect(Buffer.from((await driver.get('key')).content).toString(), `seed ${seed}`).toBe('without')
+    }
+  })
 })

@@ -2,9 +2,12 @@ import { execFileSync } from 'node:child_process'
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { TEMPORARY } from '../../../src/drivers/filesystem/layout.ts'
 import { filesystem } from '../../../src/drivers/filesystem.ts'
+import { silentLogger } from '../../../src/logger.ts'
 import type { StorageDriver } from '../../../src/storage/driver.ts'
 import { StorageUnavailableError } from '../../../src/storage/driver.ts'
+import { diskWith } from '../../support/simulated-disk.ts'
 import { temporaryDirectories } from '../../support/temporary-directory.ts'
 
 const directory = temporaryDirectories()
@@ -85,11 +88,20 @@ describe('what lies in the root and is not an object', () => {
   })
 
   it('is removed after a day when it is a leftover of ours, by the disk’s own clock', async () => {
-    const root = await directory()
-    const temporary = join(root, 'docker/registry/v2/_wharfage/tmp')
-    await mkdir(join(temporary, 'folder', 'below'), { recursive: true })
-    await writeFile(join(temporary, 'fresh'), 'x')
-    await filesystem(root).put('key', Buffer.from('x'))
-    expect((await readdir(temporary)).sort()).toEqual(['folder', 'fresh'])
+    const disk = diskWith('/disk')
+    const leave = async (name: string) => {
+      await disk.mkdir(`/disk/${TEMPORARY}/${name}/below`)
+      await disk.close(await disk.open(`/disk/${TEMPORARY}/${name}/below/file`, 0o101))
+      await disk.close(await disk.open(`/disk/${TEMPORARY}/${name}.file`, 0o101))
+    }
+    await leave('old')
+    disk.advance(24 * 60 * 60 * 1000)
+    await leave('fresh')
+    await filesystem('/disk', { fs: disk, logger: silentLogger }).put('key', Buffer.from('x'))
+    expect(disk.files.sort()).toEqual([
+      `/disk/${TEMPORARY}/fresh.file`,
+      `/disk/${TEMPORARY}/fresh/below/file`,
+      '/disk/key',
+    ])
   })
 })
