@@ -1,6 +1,6 @@
 import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { SinkWriter } from './sink-writer.ts'
+import { SinkWriter } from './bytes/sink-writer.ts'
 
 /** What we accept: `Uint8Array`, `IncomingMessage`, `fs.ReadStream`, web `ReadableStream`, generators. */
 export type ByteSource = Uint8Array | AsyncIterable<Uint8Array>

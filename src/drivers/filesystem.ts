@@ -27,7 +27,7 @@ import type {
 import { KeyNotFoundError } from '../storage/driver.ts'
 import { keyError, storageError } from './filesystem/errors.ts'
 import { type FileOps, nodeFileOps } from './filesystem/file-ops.ts'
-import { listKeys } from './filesystem/listing.ts'
+import { listKeys } from './filesystem/list-keys.ts'
 import { openRoot } from './filesystem/root.ts'
 import { StagedFile } from './filesystem/staged-file.ts'
 import { FilesystemStore } from './filesystem/store.ts'

@@ -1,6 +1,6 @@
 import type { RepositoriesOptions } from '../backend.ts'
+import { inByteOrder } from './byte-order.ts'
 import { REPOSITORIES } from './layout.ts'
-import { inByteOrder } from './listing.ts'
 import type { StorageCore } from './storage-core.ts'
 
 /** Names of all repositories that hold a manifest (or, if so asked, a blob), in byte order. */

@@ -2,8 +2,8 @@ import type { Manifest, OperationContext, ReferrersOptions } from '../backend.ts
 import type { Descriptor } from '../spec/descriptor.ts'
 import type { Digest } from '../spec/digest.ts'
 import { type ParsedManifest, parseManifest } from '../spec/manifest.ts'
+import { compareBytes } from './byte-order.ts'
 import { digestOfLinkKey, fallbackTag, linkContent, type RepositoryLayout } from './layout.ts'
-import { compareBytes } from './listing.ts'
 import type { StorageCore } from './storage-core.ts'
 
 type ReadManifest = (reference: Digest | string, context: OperationContext) => Promise<Manifest | undefined>

@@ -1,7 +1,7 @@
 import { consoleLogger, type Logger } from '../logger.ts'
 import type { StorageDriver } from './driver.ts'
-import { guardDriver } from './guard.ts'
 import { ManifestCache } from './manifest-cache.ts'
+import { translateOutages } from './translate-outages.ts'
 import { UploadTable } from './upload-table.ts'
 import { WriteIntents } from './write-intents.ts'
 
@@ -45,7 +45,7 @@ export class StorageCore {
   readonly logger: Logger
 
   constructor(driver: StorageDriver, options: StorageOptions = {}) {
-    this.driver = guardDriver(driver)
+    this.driver = translateOutages(driver)
     this.logger = options.logger ?? consoleLogger
     this.intents = new WriteIntents(this.driver, this.logger)
     this.sparse = options.sparse ?? 'index'

@@ -2,9 +2,9 @@ import type { ExpectedTag, ListOptions, OperationContext, SetTagOptions, Tags } 
 import { RegistryError } from '../errors.ts'
 import type { Digest } from '../spec/digest.ts'
 import { isTag, parseRepositoryName, parseTag } from '../spec/name.ts'
+import { inByteOrder } from './byte-order.ts'
 import { KeyNotFoundError, type ObjectStat, PreconditionFailedError, type StorageDriver } from './driver.ts'
 import { isWholeLink, linkContent, parseLink, RepositoryLayout } from './layout.ts'
-import { inByteOrder } from './listing.ts'
 import { StorageCore } from './storage-core.ts'
 
 /** What a tag points to now. */

@@ -7,9 +7,9 @@ import type { Descriptor } from '../spec/descriptor.ts'
 import { algorithmOf, type Digest, type DigestAlgorithm, finishDigest } from '../spec/digest.ts'
 import { MEDIA_TYPES } from '../spec/media-types.ts'
 import { type DriverUpload, KeyNotFoundError, UploadTakenOverError } from './driver.ts'
-import { rethrow } from './guard.ts'
 import { blobData, linkContent, type RepositoryLayout } from './layout.ts'
 import type { StorageCore } from './storage-core.ts'
+import { rethrowOutage } from './translate-outages.ts'
 import type { RunningCall, RunningHash } from './upload-table.ts'
 
 /** A call that brought no byte for this long gives way to the next one: its client has most likely come back. */
@@ -143,7 +143,7 @@ export class UploadSession implements Upload {
     } catch (error) {
       if (error instanceof KeyNotFoundError) throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { cause: error })
       if (error instanceof UploadTakenOverError) throw this.#outOfRange(error.message, error)
-      return rethrow(error)
+      return rethrowOutage(error)
     } finally {
       signal?.removeEventListener('abort', stop)
       running.delete(this.#key)

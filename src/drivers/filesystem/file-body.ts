@@ -1,6 +1,6 @@
 import { Readable, type Writable } from 'node:stream'
+import { SinkWriter } from '../../bytes/sink-writer.ts'
 import type { ByteBody, ByteStream } from '../../bytes.ts'
-import { SinkWriter } from '../../sink-writer.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import type { OpenFile } from './open-file.ts'
 

@@ -1,6 +1,6 @@
 import type { Exchange } from '../exchange.ts'
 import { visibleTo } from '../grants.ts'
-import { jsonResponse, takePage } from '../listing.ts'
+import { jsonResponse, takePage } from '../json-listing.ts'
 import type { HttpResponse } from '../message.ts'
 
 /** Distribution's: the repositories that the caller may see. Without `n`, one page of the largest size. */

@@ -1,7 +1,7 @@
 import type { Descriptor } from '../../spec/descriptor.ts'
 import { MEDIA_TYPES } from '../../spec/media-types.ts'
 import type { Exchange } from '../exchange.ts'
-import { jsonResponse } from '../listing.ts'
+import { jsonResponse } from '../json-listing.ts'
 import type { HttpResponse } from '../message.ts'
 
 /**

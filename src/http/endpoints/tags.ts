@@ -1,5 +1,5 @@
 import type { Exchange } from '../exchange.ts'
-import { jsonResponse, streamedJson, takePage } from '../listing.ts'
+import { jsonResponse, streamedJson, takePage } from '../json-listing.ts'
 import type { HttpResponse } from '../message.ts'
 
 /** end-8. Without `n` the list is whole: deployers that get part of one believe that the rest is gone. */

@@ -5,20 +5,20 @@ import { type StorageDriver, StorageUnavailableError } from './driver.ts'
  * The one wrapper round every driver: a store that cannot serve us now becomes `UNAVAILABLE` (503), with `Retry-After` where it
  * told; what is absent, and what is broken, keep their own errors. Uploads need no wrapping: the session translates theirs.
  */
-export function guardDriver(driver: StorageDriver): StorageDriver {
+export function translateOutages(driver: StorageDriver): StorageDriver {
   return {
     name: driver.name,
     conditionalPuts: driver.conditionalPuts,
     ...(driver.minChunkBytes !== undefined && { minChunkBytes: driver.minChunkBytes }),
-    get: (key, options) => driver.get(key, options).catch(rethrow),
-    put: (key, content, options) => driver.put(key, content, options).catch(rethrow),
-    read: (key, options) => driver.read(key, options).catch(rethrow),
-    stat: (key, options) => driver.stat(key, options).catch(rethrow),
+    get: (key, options) => driver.get(key, options).catch(rethrowOutage),
+    put: (key, content, options) => driver.put(key, content, options).catch(rethrowOutage),
+    read: (key, options) => driver.read(key, options).catch(rethrowOutage),
+    stat: (key, options) => driver.stat(key, options).catch(rethrowOutage),
     list: (prefix, options) => translated(driver.list(prefix, options)),
-    delete: (key, options) => driver.delete(key, options).catch(rethrow),
-    deletePrefix: (prefix, options) => driver.deletePrefix(prefix, options).catch(rethrow),
-    createUpload: (key, options) => driver.createUpload(key, options).catch(rethrow),
-    resumeUpload: (key, options) => driver.resumeUpload(key, options).catch(rethrow),
+    delete: (key, options) => driver.delete(key, options).catch(rethrowOutage),
+    deletePrefix: (prefix, options) => driver.deletePrefix(prefix, options).catch(rethrowOutage),
+    createUpload: (key, options) => driver.createUpload(key, options).catch(rethrowOutage),
+    resumeUpload: (key, options) => driver.resumeUpload(key, options).catch(rethrowOutage),
     ...(driver.signUrl && { signUrl: driver.signUrl.bind(driver) }),
     ...(driver.ping && { ping: driver.ping.bind(driver) }),
     ...(driver.close && { close: driver.close.bind(driver) }),
@@ -29,12 +29,12 @@ async function* translated<T>(entries: AsyncIterable<T>): AsyncGenerator<T> {
   try {
     yield* entries
   } catch (error) {
-    rethrow(error)
+    rethrowOutage(error)
   }
 }
 
 /** For `.catch`: a driver's outage in the terms of the registry, anything else as it came. */
-export function rethrow(error: unknown): never {
+export function rethrowOutage(error: unknown): never {
   if (!(error instanceof StorageUnavailableError)) throw error
   throw new RegistryError('UNAVAILABLE', {
     message: 'the storage cannot be reached or refuses us; nothing was lost, try again',

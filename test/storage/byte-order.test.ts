@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { inByteOrder } from '../../src/storage/listing.ts'
+import { inByteOrder } from '../../src/storage/byte-order.ts'
 import { collect } from '../support/images.ts'
 
 const name = fc.string({ unit: fc.constantFrom('a', 'b', '0', '-', '.', '_', '/'), minLength: 1, maxLength: 8 })
