@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 
 /** How a server came to its end. */
 export type Ending = 'finished' | 'cut off'
@@ -15,6 +16,7 @@ export function untilStopped(
   onStop: (running: number) => void,
 ): Promise<Ending> {
   const running = countRequests(server)
+  const closeUnused = trackUnused(server)
   return new Promise((resolve) => {
     let stopping = false
     let ending: Ending = 'finished'
@@ -29,8 +31,13 @@ export function untilStopped(
       if (stopping) return cutOff()
       stopping = true
       onStop(running())
+      const closeIdle = () => {
+        server.closeIdleConnections()
+        closeUnused()
+      }
+      closeIdle()
       // A connection becomes idle when its last answer is out, and clients keep those open for the next request.
-      sweep = setInterval(() => server.closeIdleConnections(), 50)
+      sweep = setInterval(closeIdle, 50)
       deadline = setTimeout(cutOff, drainTimeoutMs)
       server.close(() => {
         clearInterval(sweep)
@@ -55,4 +62,19 @@ function countRequests(server: Server): () => number {
   // A request that asks before it sends comes as the second, and then not as the first.
   server.on('request', count).on('checkContinue', count)
   return () => running
+}
+
+/**
+ * Returns a function that closes the connections on which nothing was ever sent. To Node they are not idle but about to send a
+ * request; clients that open a second connection while the first is busy may never use it.
+ */
+function trackUnused(server: Server): () => void {
+  const unused = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    unused.add(socket)
+    socket.once('close', () => unused.delete(socket))
+  })
+  return () => {
+    for (const socket of unused) if (socket.bytesRead === 0) socket.destroy()
+  }
 }

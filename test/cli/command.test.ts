@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -182,6 +182,19 @@ describe('wharfage serve, stopped during a push', () => {
     await using again = serve()
     using client = new HttpClient(await again.listening())
     expect((await client.send('GET', `/v2/a/blobs/${DIGEST}`)).body).toEqual(BLOB)
+  })
+
+  it('does not wait for a connection on which nothing was ever sent', async () => {
+    await using server = serve()
+    const url = new URL(await server.listening())
+    const unused = connect(Number(url.port), url.hostname)
+    await once(unused, 'connect')
+    const ended = once(unused.resume(), 'close')
+    // Connections are taken in turn: an answer to a later one means that the first was taken.
+    expect((await fetch(`${url.origin}/v2/`)).status).toBe(200)
+    server.kill('SIGTERM')
+    expect(await server.exit).toEqual({ code: 0, signal: null })
+    await ended
   })
 
   it('ends at once with 1 on a second signal', async () => {
