@@ -6,7 +6,7 @@ import { filesystem } from '../drivers/filesystem.ts'
 import { memory } from '../drivers/memory.ts'
 import type { StorageDriver } from '../storage/driver.ts'
 import { CliError, EXIT_USAGE, messageOf, systemCodeOf } from './cli-error.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../nearest.ts'
 
 export interface OpenStorage {
   readonly driver: StorageDriver
