@@ -1,3 +1,4 @@
+import { checkManifestPut, checkOptions } from '../arguments.ts'
 import {
   type Decorator,
   decorate,
@@ -30,8 +31,14 @@ const TAGS_AT_ONCE = 16
  * neither it, nor the manifest it points to, nor the repository it is in can be deleted. Of many who create one tag at once
  * one succeeds, which takes a storage with conditional writes: with any other, creating such a tag is `UNSUPPORTED`. A manifest
  * that is tagged while it is being deleted may go, and the tag with it.
+ *
+ * The content is the bytes and their media type: bytes that do not tell their type cannot be pushed as another one while such a
+ * tag points to them. Every push therefore looks up its digest, and, where that is stored as another type, the tags. It is not
+ * told apart who of two was first that push the same bytes as different types at the same time.
  */
-export function immutableTags({ match = '**' }: ImmutableTagsOptions = {}): Decorator {
+export function immutableTags(options: ImmutableTagsOptions = {}): Decorator {
+  checkOptions('immutableTags()', options, { match: true })
+  const { match = '**' } = options
   const isImmutable = matcher(match)
   return (inner) =>
     decorate(inner, {
@@ -44,14 +51,26 @@ export function immutableTags({ match = '**' }: ImmutableTagsOptions = {}): Deco
         }),
       manifests: (manifests, { tags }) =>
         expose(manifests, ['stat', 'get', 'list', 'referrers'], {
-          put: (content, options) => {
-            const frozen = (options.tags ?? []).filter(isImmutable)
-            return frozen.length === 0
-              ? manifests.put(content, options)
-              : putImmutable({ manifests, tags }, content, options, frozen)
+          put: async (content, putOptions) => {
+            checkManifestPut(content, putOptions)
+            const { mediaType, digest: given, tags: wanted = [] } = putOptions
+            const digest = digestOf(content, given && algorithmOf(given))
+            const keepType = async () => {
+              const stored = await storedType(manifests, digest, putOptions)
+              if (stored === undefined || stored.toLowerCase() === mediaType.toLowerCase()) return
+              const holder = await holderOf(tags, immutableIn(tags, putOptions), digest, putOptions)
+              if (holder !== undefined) throw immutableType(holder, stored)
+            }
+            const frozen = wanted.filter(isImmutable)
+            if (frozen.length > 0) {
+              return putImmutable({ manifests, tags, keepType }, content, putOptions, { digest, frozen })
+            }
+            await keepType()
+            return manifests.put(content, putOptions)
           },
           delete: async (digest, context) => {
-            await refuseIfHeld(tags, immutableIn(tags, context), digest, context)
+            const holder = await holderOf(tags, immutableIn(tags, context), digest, context)
+            if (holder !== undefined) throw immutable(holder)
             return manifests.delete(digest, context)
           },
         }),
@@ -76,14 +95,21 @@ export function immutableTags({ match = '**' }: ImmutableTagsOptions = {}): Deco
   }
 }
 
+interface Stores {
+  readonly manifests: Manifests
+  readonly tags: Tags
+  /** Rejects when the push would change the media type of what an immutable tag points to. */
+  readonly keepType: () => Promise<void>
+}
+
 async function putImmutable(
-  { manifests, tags }: { readonly manifests: Manifests; readonly tags: Tags },
+  { manifests, tags, keepType }: Stores,
   content: Uint8Array,
   options: PutManifestOptions,
-  frozen: readonly string[],
+  { digest, frozen }: { readonly digest: Digest; readonly frozen: readonly string[] },
 ): Promise<Descriptor> {
-  const digest = digestOf(content, options.digest && algorithmOf(options.digest))
   const descriptor = await retried(async () => {
+    await keepType()
     const open = await unclaimed(tags, frozen, digest, options)
     // A condition on nothing would be refused by some storage for nothing.
     const { expected: _, ...unconditional } = options
@@ -119,21 +145,38 @@ async function unclaimed(
   return open
 }
 
-async function refuseIfHeld(
+/** One of `names` that points to `digest`. */
+async function holderOf(
   tags: Tags,
   names: AsyncIterable<string>,
   digest: Digest,
   context: OperationContext = {},
-): Promise<void> {
+): Promise<string | undefined> {
   let batch: string[] = []
-  const look = async () => {
-    const targets = await Promise.all(batch.map((tag) => targetOf(tags, tag, context)))
-    const holder = batch.find((_, i) => targets[i] === digest)
-    if (holder !== undefined) throw immutable(holder)
+  const look = async (): Promise<string | undefined> => {
+    const looked = batch
     batch = []
+    const targets = await Promise.all(looked.map((tag) => targetOf(tags, tag, context)))
+    return looked.find((_, i) => targets[i] === digest)
   }
-  for await (const tag of names) if (batch.push(tag) === TAGS_AT_ONCE) await look()
-  await look()
+  for await (const tag of names) {
+    const holder = batch.push(tag) === TAGS_AT_ONCE ? await look() : undefined
+    if (holder !== undefined) return holder
+  }
+  return look()
+}
+
+async function storedType(
+  manifests: Manifests,
+  digest: Digest,
+  context: OperationContext,
+): Promise<string | undefined> {
+  try {
+    return (await manifests.stat(digest, context)).mediaType
+  } catch (error) {
+    if (RegistryError.is(error, 'MANIFEST_UNKNOWN')) return undefined
+    throw error
+  }
 }
 
 async function targetOf(tags: Tags, tag: string, context: OperationContext): Promise<Digest | undefined> {
@@ -165,6 +208,13 @@ async function retried<T>(attempt: () => Promise<T>): Promise<T> {
 
 function immutable(tag: string): RegistryError {
   return new RegistryError('DENIED', { message: `the tag ${tag} exists and cannot be changed`, detail: { tag } })
+}
+
+function immutableType(tag: string, mediaType: string): RegistryError {
+  return new RegistryError('DENIED', {
+    message: `the tag ${tag} points to this manifest as ${mediaType}, and cannot be changed`,
+    detail: { tag, mediaType },
+  })
 }
 
 function unexpected(tag: string): RegistryError {

@@ -1,3 +1,4 @@
+import { kindOf } from '../arguments.ts'
 import type { Backend, Decorator, Repository } from '../backend.ts'
 import { RegistryError } from '../errors.ts'
 import type { LogFields, Logger } from '../logger.ts'
@@ -7,6 +8,9 @@ import type { LogFields, Logger } from '../logger.ts'
  * wrong is `info`, what failed for us is `error`. A listing ends with its last item, a blob that is read when it is open.
  */
 export function logged(logger: Logger): Decorator {
+  if (typeof logger?.info !== 'function' || typeof logger.error !== 'function') {
+    throw new TypeError(`logged() needs a logger, with info() and error(), not ${kindOf(logger)}`)
+  }
   return (inner) => {
     const backend: Backend = {
       repository: (name) => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { checkOptions, kindOf } from '../arguments.ts'
 import {
   type Blobs,
   type Decorator,
@@ -31,7 +32,10 @@ type Tell = (fact: Fact, context: OperationContext | undefined) => void
  * Tells `sink` of everything that succeeds. The sink is never waited for, and what it throws is logged: it cannot fail or
  * delay an operation.
  */
-export function notify(sink: EventSink, { logger = consoleLogger }: NotifyOptions = {}): Decorator {
+export function notify(sink: EventSink, options: NotifyOptions = {}): Decorator {
+  if (typeof sink !== 'function') throw new TypeError(`notify() needs a function of an event, not ${kindOf(sink)}`)
+  checkOptions('notify()', options, { logger: true })
+  const { logger = consoleLogger } = options
   return (inner) =>
     decorate(inner, {
       repository: (repository) => {

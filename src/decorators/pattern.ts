@@ -1,13 +1,23 @@
+import { kindOf } from '../arguments.ts'
+
 /** `*` stands for any characters but `/`, `**` for any characters at all; the rest for itself. A text matches as a whole. */
 export type Glob = string
 
 /** What matches: any of some patterns, or what a function says. */
 export type Match = Glob | readonly Glob[] | ((text: string) => boolean)
 
-/** Any of the patterns; none of an empty list. */
+/**
+ * Any of the patterns; none of an empty list.
+ *
+ * @throws `TypeError` for what is no {@link Match}
+ */
 export function matcher(match: Match): (text: string) => boolean {
   if (typeof match === 'function') return match
-  const globs = (typeof match === 'string' ? [match] : match).map(parse)
+  const patterns = typeof match === 'string' ? [match] : match
+  if (!Array.isArray(patterns) || !patterns.every((pattern) => typeof pattern === 'string')) {
+    throw new TypeError(`expected a pattern such as 'v*', a list of them, or a function, not ${kindOf(match)}`)
+  }
+  const globs = patterns.map(parse)
   return (text) => globs.some((glob) => matches(glob, text))
 }
 

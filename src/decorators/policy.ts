@@ -1,3 +1,4 @@
+import { checkManifestPut, checkOptions, kindOf } from '../arguments.ts'
 import { type Decorator, decorate } from '../backend.ts'
 import { RegistryError } from '../errors.ts'
 import type { Descriptor, Platform } from '../spec/descriptor.ts'
@@ -34,12 +35,15 @@ type Check = (manifest: ParsedManifest) => void
 
 /** Manifests that break a rule are refused with `DENIED` before anything of them is stored. Blobs are not looked at. */
 export function policy(options: PolicyOptions): Decorator {
+  checkOptions('policy()', options, { mediaTypes: true, artifactTypes: true, urls: true, platforms: true })
+  checkOptions('the "urls" of policy()', options?.urls, { allow: true, deny: true })
   const checks = checksOf(options)
   return (inner) =>
     decorate(inner, {
       manifests: (manifests) =>
         expose(manifests, ['stat', 'get', 'delete', 'list', 'referrers'], {
           put: async (content, putOptions) => {
+            checkManifestPut(content, putOptions)
             const manifest = parseManifest(content, putOptions.mediaType)
             for (const check of checks) check(manifest)
             return manifests.put(content, putOptions)
@@ -48,7 +52,7 @@ export function policy(options: PolicyOptions): Decorator {
     })
 }
 
-function checksOf({ mediaTypes, artifactTypes, urls, platforms }: PolicyOptions): readonly Check[] {
+function checksOf({ mediaTypes, artifactTypes, urls, platforms }: PolicyOptions = {}): readonly Check[] {
   const checks: Check[] = []
   if (mediaTypes !== undefined) checks.push(checkMediaType(matcher(mediaTypes)))
   if (artifactTypes !== undefined) checks.push(checkArtifactType(matcher(artifactTypes)))
@@ -98,6 +102,8 @@ function plainUrl(text: string): string | undefined {
 }
 
 function checkPlatforms(required: readonly string[]): Check {
+  if (!Array.isArray(required))
+    throw new TypeError(`"platforms" must be a list, ['linux/amd64'] say, not ${kindOf(required)}`)
   return ({ kind, manifests }) => {
     const platforms = present(manifests.map(({ platform }) => platform))
     if (kind !== 'index' || platforms.length === 0) return

@@ -46,7 +46,7 @@ const RESTRICTED: readonly (readonly [name: string, decorator: Decorator, stores
   ['select of another repository', select('other'), ['blobs', 'manifests', 'tags']],
   ['prefix', prefix('team/'), ['blobs', 'manifests', 'tags']],
   ['policy', policy({}), ['manifests']],
-  ['guard', guard({ beforeManifest: () => undefined }), ['manifests']],
+  ['guard', guard({ beforeManifest: () => undefined }), ['manifests', 'tags']],
 ]
 
 describe('restricting decorators', () => {

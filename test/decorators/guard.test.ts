@@ -107,8 +107,47 @@ describe('guard', () => {
     const { digest } = await pushImage(plain.repository('app'), ['one'], { tags: ['v1'] })
     const { manifests, tags } = backend.repository('app')
     expect((await manifests.stat('v1')).digest).toBe(digest)
+    expect(await tags.resolve('v1')).toBe(digest)
+    expect(await collect(tags.list())).toEqual(['v1'])
+    await plain.repository('app').tags.set('v2', digest)
+    await tags.delete('v2')
+    expect(await manifests.delete(digest)).toEqual(['v1'])
+  })
+})
+
+describe('guard, when a stored manifest gets a tag', () => {
+  it('tells the hook which manifest, and which tag', async () => {
+    const seen: ManifestProposal[] = []
+    const { plain, backend } = await propose(async (proposal) => {
+      seen.push(proposal)
+      expect(await proposal.config()).toEqual({ layers: ['one'] })
+    })
+    const { digest, content } = await pushImage(plain.repository('app'), ['one'], { tags: ['v1'] })
+    const context = { actor: 'ann', requestId: 'r1', signal: new AbortController().signal }
+    await backend.repository('app').tags.set('production', digest, { ...context, expected: null })
+    const proposal = { ...context, repository: 'app', mediaType: ociManifest, tags: ['production'], digest, content }
+    expect(seen).toEqual([expect.objectContaining(proposal)])
+    expect(seen[0]?.manifest).toMatchObject({ kind: 'image', config: { mediaType: ociConfig } })
+    expect(await plain.repository('app').tags.resolve('production')).toBe(digest)
+    await expectRefusal(backend.repository('app').tags.set('production', digest, { expected: null }), 'DENIED', 412)
+  })
+
+  it('leaves the tags as they are where the hook refuses', async () => {
+    const { plain, backend } = await propose(({ tags }) => (tags.includes('production') ? 'not signed' : undefined))
+    const { digest } = await pushImage(plain.repository('app'), ['one'], { tags: ['v1'] })
+    const { tags } = backend.repository('app')
+    await expect(tags.set('production', digest)).rejects.toMatchObject({ code: 'DENIED', message: 'not signed' })
     await tags.set('v2', digest)
-    expect(await manifests.delete(digest)).toEqual(['v1', 'v2'])
+    expect(await collect(tags.list())).toEqual(['v1', 'v2'])
+  })
+
+  it('does not ask about a manifest that is not there, nor about what is no tag', async () => {
+    let asked = 0
+    const { plain, backend } = await propose(() => void asked++)
+    const { digest } = await pushImage(plain.repository('other'), ['one'])
+    await expectRefusal(backend.repository('app').tags.set('v1', digest), 'MANIFEST_UNKNOWN', 404)
+    await expectRefusal(backend.repository('other').tags.set('no/tag', digest), 'MANIFEST_INVALID')
+    expect(asked).toBe(0)
   })
 })
 

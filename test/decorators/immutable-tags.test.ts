@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import type { Backend } from '../../src/backend.ts'
+import { type Backend, decorate } from '../../src/backend.ts'
 import { immutableTags } from '../../src/decorators/immutable-tags.ts'
 import { readOnly } from '../../src/decorators/read-only.ts'
 import { algorithmOf, type Digest, digestOf } from '../../src/spec/digest.ts'
 import { MEDIA_TYPES } from '../../src/spec/media-types.ts'
-import { collect, json, pushImage } from '../support/images.ts'
+import { bytes, collect, json, pushImage } from '../support/images.ts'
 import { decorated, expectRefusal } from './support.ts'
 
 const mediaType = MEDIA_TYPES.ociIndex
@@ -133,6 +133,78 @@ describe('immutableTags', () => {
       if (status === undefined) await result
       else await expectRefusal(result, 'DENIED', status)
     }
+  })
+
+  describe('where the bytes do not tell their media type', () => {
+    const content = bytes('not JSON')
+    const digest = digestOf(content)
+    const [asFirst, asSecond] = ['application/vnd.example.first', 'application/vnd.example.second']
+
+    /** What `v1` is served as, by the storage itself. */
+    async function servedAs(plain: Backend): Promise<string> {
+      return (await plain.repository('app').manifests.get('v1')).descriptor.mediaType
+    }
+
+    it.each([
+      ['the tag', { tags: ['v1'] }],
+      ['another such tag', { tags: ['v2'] }],
+      ['a tag that may move', { tags: ['latest'] }],
+      ['the digest alone', { digest }],
+      ['neither', {}],
+    ])('refuses them as another one, pushed by %s', async (_, by) => {
+      const { plain, backend } = decorated(immutableTags({ match: 'v*' }))
+      const { manifests, tags } = backend.repository('app')
+      await manifests.put(content, { mediaType: asFirst, tags: ['v1'] })
+      await expect(manifests.put(content, { mediaType: asSecond, ...by })).rejects.toMatchObject({
+        code: 'DENIED',
+        status: 403,
+        message: `the tag v1 points to this manifest as ${asFirst}, and cannot be changed`,
+        detail: { tag: 'v1', mediaType: asFirst },
+      })
+      expect(await servedAs(plain)).toBe(asFirst)
+      expect(await collect(tags.list())).toEqual(['v1'])
+    })
+
+    it('takes them as the same, in any case of letters', async () => {
+      const { plain, backend } = decorated(immutableTags())
+      const { manifests } = backend.repository('app')
+      for (const mediaType of [asFirst, asFirst, asFirst.toUpperCase()]) {
+        expect((await manifests.put(content, { mediaType, tags: ['v1'] })).digest).toBe(digest)
+      }
+      expect((await servedAs(plain)).toLowerCase()).toBe(asFirst)
+    })
+
+    it('takes them as another one where only tags that may move point to them', async () => {
+      const { plain, backend } = decorated(immutableTags({ match: 'v*' }))
+      const { manifests } = backend.repository('app')
+      await manifests.put(content, { mediaType: asFirst, tags: ['latest'] })
+      await manifests.put(first.content, { mediaType, tags: ['v0'] })
+      await manifests.put(content, { mediaType: asSecond, tags: ['v1'] })
+      expect(await servedAs(plain)).toBe(asSecond)
+    })
+
+    it('looks at the tags only where the manifest is stored as another type', async () => {
+      const { plain } = decorated(immutableTags())
+      let listed = 0
+      const counting = decorate(plain, {
+        tags: (tags) => ({
+          resolve: (tag, context) => tags.resolve(tag, context),
+          set: (tag, target, options) => tags.set(tag, target, options),
+          delete: (tag, context) => tags.delete(tag, context),
+          list: (options) => {
+            listed++
+            return tags.list(options)
+          },
+        }),
+      })
+      const { manifests } = immutableTags()(counting).repository('app')
+      await manifests.put(content, { mediaType: asFirst, tags: ['v1'] })
+      await manifests.put(content, { mediaType: asFirst, digest })
+      await manifests.put(first.content, { mediaType })
+      expect(listed).toBe(0)
+      await expectRefusal(manifests.put(content, { mediaType: asSecond, digest }), 'DENIED')
+      expect(listed).toBe(1)
+    })
   })
 
   it('refuses to set a tag anew, but for where it points', async () => {
