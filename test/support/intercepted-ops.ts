@@ -38,6 +38,7 @@ export function interceptedOps(
     'rename',
     'unlink',
     'mkdir',
+    'mkdirAlone',
     'rmdir',
     'readdir',
     'realpath',

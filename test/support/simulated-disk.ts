@@ -222,6 +222,12 @@ export class SimulatedDisk implements FileOps {
     return first
   }
 
+  async mkdirAlone(path: string): Promise<void> {
+    await this.#turn()
+    if (this.#now.find(path, 'mkdir') !== undefined) throw systemError('EEXIST', 'mkdir', path)
+    this.#make(path, 'directory', 'mkdir')
+  }
+
   async rmdir(path: string): Promise<void> {
     await this.#turn()
     const node = this.#now.get(this.#find(path, 'rmdir'))

@@ -42,6 +42,8 @@ export interface FileOps {
   unlink(path: string): Promise<void>
   /** With parents; resolves with the first directory made, `undefined` where all were there. */
   mkdir(path: string): Promise<string | undefined>
+  /** Without parents; `EEXIST` where it is there. */
+  mkdirAlone(path: string): Promise<void>
   rmdir(path: string): Promise<void>
   readdir(path: string): Promise<FolderEntry[]>
   realpath(path: string): Promise<string>
@@ -65,6 +67,7 @@ export const nodeFileOps: FileOps = {
     new Promise((resolve, reject) => {
       fs.mkdir(path, { recursive: true }, (error, made) => (error ? reject(error) : resolve(made)))
     }),
+  mkdirAlone: (path) => run((done) => fs.mkdir(path, done)),
   rmdir: (path) => run((done) => fs.rmdir(path, done)),
   readdir: (path) => call((done) => fs.readdir(path, { withFileTypes: true }, done)),
   realpath: (path) => call((done) => fs.realpath.native(path, done)),

@@ -1,42 +1,80 @@
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { StorageUnavailableError } from '../../storage/driver.ts'
 import { DirectorySync } from './directory-sync.ts'
-import { codeOf } from './errors.ts'
+import { codeOf, isMissing, storageError } from './errors.ts'
 import type { FileOps } from './file-ops.ts'
 
 /**
  * The root directory without symbolic links, made where it is missing.
  *
- * @throws {@link StorageUnavailableError} when it is not a directory
+ * @throws {@link StorageUnavailableError} when it is no directory, cannot be made, or takes no directories: that nothing is there
+ * must not be told of the keys in it
  */
 export async function openRoot(ops: FileOps, directory: string, isDurable: boolean): Promise<string> {
   const path = resolve(directory)
   try {
-    const root = await ops.realpath(path).catch((error) => makeRoot(ops, path, isDurable, error))
-    if ((await ops.lstat(root)).isDirectory()) return root
+    const root = await ops.realpath(path).catch((error) => makeRoot(ops, directory, isDurable, error))
+    if (!(await ops.lstat(root)).isDirectory()) throw unusable(directory, 'it is a file')
+    await probe(ops, root, directory)
+    return root
   } catch (error) {
     const code = codeOf(error)
-    if (code !== 'ENOTDIR' && code !== 'EEXIST') throw error
-    throw notADirectory(directory, error)
+    if (code === 'ENOTDIR' || code === 'EEXIST')
+      throw unusable(directory, 'it, or something above it, is a file', error)
+    if (code === 'ENOENT') throw unusable(directory, 'it is a symbolic link that leads nowhere', error)
+    throw storageError(error, directory)
   }
-  throw notADirectory(directory)
 }
 
-async function makeRoot(ops: FileOps, path: string, isDurable: boolean, error: unknown): Promise<string> {
+/**
+ * Step by step: on a file system that makes no directories and says of the path that it is missing (`/proc`), Node's recursive
+ * `mkdir` never ends.
+ */
+async function makeRoot(ops: FileOps, directory: string, isDurable: boolean, error: unknown): Promise<string> {
   if (codeOf(error) !== 'ENOENT') throw error
-  const first = await ops.mkdir(path)
-  const sync = new DirectorySync(ops)
-  if (isDurable && first !== undefined) {
-    const parents: string[] = []
-    for (let parent = dirname(path); parent.length >= dirname(first).length; parent = dirname(parent)) {
-      parents.push(parent)
-      if (parent === dirname(parent)) break
-    }
-    await Promise.all(parents.map((parent) => sync.sync(parent)))
+  const path = resolve(directory)
+  const missing = await missingDirectories(ops, path)
+  for (const one of missing) {
+    await ops.mkdirAlone(one).catch((failure: unknown) => {
+      const code = codeOf(failure) ?? ''
+      if (code === 'EEXIST') return // somebody else has made it a moment ago
+      if (!['ENOENT', 'EACCES', 'EPERM', 'EROFS'].includes(code)) throw failure
+      throw unusable(directory, `it is not there, and cannot be made in ${dirname(one)} (${code})`, failure)
+    })
+  }
+  if (isDurable) {
+    const sync = new DirectorySync(ops)
+    await Promise.all(missing.map((one) => sync.sync(dirname(one))))
   }
   return ops.realpath(path)
 }
 
-function notADirectory(directory: string, cause?: unknown): StorageUnavailableError {
-  return new StorageUnavailableError(`storage directory ${directory}: it, or something above it, is a file`, { cause })
+/** From the highest to `path`. */
+async function missingDirectories(ops: FileOps, path: string): Promise<string[]> {
+  const missing: string[] = []
+  for (let one = path; ; one = dirname(one)) {
+    const isThere = await ops.lstat(one).then(
+      () => true,
+      (error: unknown) => {
+        if (isMissing(error)) return false
+        throw error
+      },
+    )
+    if (isThere || one === dirname(one)) return missing
+    missing.unshift(one)
+  }
+}
+
+/** Directories below the root are made with their parents: once, it has to be seen that this comes to an end. */
+async function probe(ops: FileOps, root: string, directory: string): Promise<void> {
+  try {
+    await ops.mkdirAlone(join(root, 'docker'))
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') throw unusable(directory, 'no directory can be made in it', error)
+    // What cannot be written can still be read; a write will say why it fails.
+  }
+}
+
+function unusable(directory: string, reason: string, cause?: unknown): StorageUnavailableError {
+  return new StorageUnavailableError(`storage directory ${directory}: ${reason}`, { cause })
 }

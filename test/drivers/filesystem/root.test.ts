@@ -1,12 +1,14 @@
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { TEMPORARY } from '../../../src/drivers/filesystem/layout.ts'
 import { filesystem } from '../../../src/drivers/filesystem.ts'
 import { silentLogger } from '../../../src/logger.ts'
 import type { StorageDriver } from '../../../src/storage/driver.ts'
 import { StorageUnavailableError } from '../../../src/storage/driver.ts'
+import { interceptedOps } from '../../support/intercepted-ops.ts'
 import { diskWith } from '../../support/simulated-disk.ts'
 import { temporaryDirectories } from '../../support/temporary-directory.ts'
 
@@ -30,10 +32,13 @@ describe('the root directory', () => {
   it('is refused in words when it is a file, or below one, and taken once it is right', async () => {
     const parent = await directory()
     await writeFile(join(parent, 'file'), '')
-    for (const root of [join(parent, 'file'), join(parent, 'file', 'below')]) {
+    for (const [root, reason] of [
+      [join(parent, 'file'), 'it is a file'],
+      [join(parent, 'file', 'below'), 'it, or something above it, is a file'],
+    ] as const) {
       const driver = filesystem(root)
       await expect(driver.put('key', Buffer.from('x'))).rejects.toThrow(StorageUnavailableError)
-      await expect(driver.get('key')).rejects.toThrow(`storage directory ${root}: it, or something above it, is a file`)
+      await expect(driver.get('key')).rejects.toThrow(`storage directory ${root}: ${reason}`)
     }
     const later = filesystem(join(parent, 'later'))
     await writeFile(join(parent, 'later'), '')
@@ -41,6 +46,69 @@ describe('the root directory', () => {
     execFileSync('rm', [join(parent, 'later')])
     await later.put('key', Buffer.from('x'))
   })
+
+  it('is refused in words when it is a symbolic link that leads nowhere: that is not an empty store', async () => {
+    const root = join(await directory(), 'link')
+    await symlink('nowhere', root)
+    for (const operation of [filesystem(root).get('key'), filesystem(root).put('key', Buffer.from('x'))]) {
+      await expect(operation).rejects.toThrow(`storage directory ${root}: it is a symbolic link that leads nowhere`)
+      await expect(operation).rejects.toThrow(StorageUnavailableError)
+    }
+  })
+
+  it.each(['ENOENT', 'EACCES', 'EPERM', 'EROFS'])('is refused in words when making it fails with %s', async (code) => {
+    const parent = await directory()
+    const fs = interceptedOps(({ name, path }, proceed) => {
+      if (name === 'mkdirAlone' && path === join(parent, 'a')) throw Object.assign(new Error(code), { code })
+      return proceed()
+    })
+    const root = join(parent, 'a', 'b')
+    const driver = filesystem(root, { fs })
+    for (const operation of [driver.get('key'), driver.put('key', Buffer.from('x')), driver.ping()]) {
+      await expect(operation).rejects.toThrow(
+        `storage directory ${root}: it is not there, and cannot be made in ${parent} (${code})`,
+      )
+      await expect(operation).rejects.toThrow(StorageUnavailableError)
+    }
+  })
+
+  it('is refused in words when it takes no directories, and says of those that they are missing', async () => {
+    const root = await directory()
+    const fs = interceptedOps(({ name }, proceed) => {
+      if (name === 'mkdir') throw new Error('never ends')
+      if (name === 'mkdirAlone') throw Object.assign(new Error('no entry'), { code: 'ENOENT' })
+      return proceed()
+    })
+    await expect(filesystem(root, { fs }).put('key', Buffer.from('x'))).rejects.toThrow(
+      new StorageUnavailableError(`storage directory ${root}: no directory can be made in it`),
+    )
+  })
+
+  it('can be read where it cannot be written to', async () => {
+    const root = await directory()
+    await writeFile(join(root, 'key'), 'x')
+    const fs = interceptedOps(({ name }, proceed) => {
+      if (name.startsWith('mkdir')) throw Object.assign(new Error('read-only'), { code: 'EROFS' })
+      return proceed()
+    })
+    expect((await filesystem(root, { fs }).get('key')).content).toEqual(Buffer.from('x'))
+  })
+
+  // Where there is no such file system, these are directories that cannot be made.
+  it.each(['/proc/wharfage', '/proc/self/wharfage/below', '/proc/self/fd'])(
+    'is refused at once, when it is %s',
+    async (root) => {
+      // In a process of its own: what never ends keeps one from ending.
+      const program = `import { FilesystemDriver } from './dist/drivers/filesystem.js'
+        const failed = (error) => console.log(error.name)
+        await new FilesystemDriver(${JSON.stringify(root)}).put('a/b', Buffer.from('x')).catch(failed)`
+      const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
+        timeout: 20_000,
+        killSignal: 'SIGKILL',
+      })
+      expect(stdout).toBe('StorageUnavailableError\n')
+    },
+  )
 
   it('may be a symbolic link, which is followed once', async () => {
     const parent = await directory()
