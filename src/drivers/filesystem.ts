@@ -11,10 +11,12 @@
  * For one machine, by any number of processes. On a network file system the guarantees are those of its renames and its
  * exclusive creation.
  */
+import { checkChoice, checkOptions } from '../arguments.ts'
 import type { ByteBody } from '../bytes.ts'
 import { consoleLogger, type Logger } from '../logger.ts'
 import type {
   CreateUploadOptions,
+  DeleteOptions,
   DriverOptions,
   DriverUpload,
   ListEntry,
@@ -65,6 +67,8 @@ export class FilesystemDriver implements StorageDriver {
     if (typeof rootDirectory !== 'string' || rootDirectory === '') {
       throw new TypeError("filesystem() needs a directory: filesystem('./registry-data')")
     }
+    checkOptions('filesystem()', options, { durability: true, logger: true, fs: false })
+    checkChoice('durability', options.durability, ['full', 'none'])
     this.#directory = rootDirectory
     this.#ops = options.fs ?? nodeFileOps
     this.#logger = options.logger ?? consoleLogger
@@ -98,8 +102,8 @@ export class FilesystemDriver implements StorageDriver {
     }
   }
 
-  delete(key: string, options?: DriverOptions & { readonly durable?: boolean }): Promise<void> {
-    return this.#with(options, checkKey, key, (store) => store.writer.delete(key, options?.durable !== false))
+  delete(key: string, options?: DeleteOptions): Promise<void> {
+    return this.#with(options, checkKey, key, (store) => store.writer.delete(key, options))
   }
 
   deletePrefix(prefix: string, options?: DriverOptions & { readonly durable?: boolean }): Promise<void> {

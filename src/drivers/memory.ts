@@ -1,10 +1,12 @@
 /**
  * Everything in the memory of this process: for tests, and for registries that may forget. Nothing to set up, nothing left behind.
  */
+import { checkAmount, checkOptions } from '../arguments.ts'
 import { type ByteBody, type ByteSource, bytesBody } from '../bytes.ts'
 import {
   type AppendOptions,
   type CreateUploadOptions,
+  type DeleteOptions,
   type DriverOptions,
   type DriverUpload,
   KeyNotFoundError,
@@ -49,6 +51,8 @@ export class MemoryDriver implements StorageDriver {
   #writes = 0
 
   constructor(options: MemoryOptions = {}) {
+    checkOptions('memory()', options, { maxBytes: true })
+    checkAmount('maxBytes', options.maxBytes)
     this.#budget = new Budget(options.maxBytes ?? 1024 ** 3)
   }
 
@@ -61,10 +65,7 @@ export class MemoryDriver implements StorageDriver {
   async put(key: string, content: Uint8Array, options: PutOptions = {}): Promise<void> {
     checkKey(key)
     options.signal?.throwIfAborted()
-    if (options.ifVersion !== undefined) {
-      const version = this.#objects.get(key)?.stat.version ?? null
-      if (version !== options.ifVersion) throw new PreconditionFailedError(key)
-    }
+    if (options.ifVersion !== undefined) this.#expect(key, options.ifVersion)
     this.#budget.take(content.byteLength)
     this.#store(key, content.slice())
   }
@@ -100,9 +101,10 @@ export class MemoryDriver implements StorageDriver {
     }
   }
 
-  async delete(key: string, options?: DriverOptions): Promise<void> {
+  async delete(key: string, { signal, ifVersion }: DeleteOptions = {}): Promise<void> {
     checkKey(key)
-    options?.signal?.throwIfAborted()
+    signal?.throwIfAborted()
+    if (ifVersion !== undefined) this.#expect(key, ifVersion)
     this.#remove(key)
   }
 
@@ -142,6 +144,10 @@ export class MemoryDriver implements StorageDriver {
     const found = this.#objects.get(key)
     if (!found) throw new KeyNotFoundError(key)
     return found
+  }
+
+  #expect(key: string, version: string | null): void {
+    if ((this.#objects.get(key)?.stat.version ?? null) !== version) throw new PreconditionFailedError(key)
   }
 
   /** Takes over `content`, whose bytes the budget has counted already. */

@@ -11,7 +11,7 @@ export interface ObjectStat {
   readonly size: number
   /** By the store's own clock. */
   readonly modifiedAt: Date
-  /** Opaque, changes with every write; for `PutOptions.ifVersion`. Absent where the store has none. */
+  /** Opaque, changes with every write; for `ifVersion` of puts and deletes. Absent where the store has none. */
   readonly version?: string
 }
 
@@ -28,6 +28,16 @@ export interface PutOptions extends DriverOptions {
    * once in any case.
    */
   readonly durable?: boolean | 'whole'
+}
+
+export interface DeleteOptions extends DriverOptions {
+  /**
+   * Only if the key still has this version. Holds where `conditionalPuts` does; a driver whose store puts on a condition, but cannot
+   * delete on one, looks before it deletes. @throws {@link PreconditionFailedError}, having deleted nothing, also when the key is absent
+   */
+  readonly ifVersion?: string
+  /** `false`: may come back when the power fails. Default: true. */
+  readonly durable?: boolean
 }
 
 export interface ReadOptions extends DriverOptions {
@@ -129,7 +139,7 @@ export interface StorageDriver {
   /** Everything below the folder `prefix` (no trailing slash; `''` is the root); nothing when it is absent. */
   list(prefix: string, options?: ListKeysOptions): AsyncIterable<ListEntry>
   /** Removes a key; succeeds when it was already absent. Never touches its neighbours. Durable. */
-  delete(key: string, options?: DriverOptions & { readonly durable?: boolean }): Promise<void>
+  delete(key: string, options?: DeleteOptions): Promise<void>
   /** Removes every key below the folder `prefix`, and whatever the driver keeps there; succeeds when there is none. */
   deletePrefix(prefix: string, options?: DriverOptions & { readonly durable?: boolean }): Promise<void>
   /**

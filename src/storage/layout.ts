@@ -86,8 +86,13 @@ export class RepositoryLayout {
     return `${this.tags}/${tag}/current/link`
   }
 
+  /** The folder of a tag's history. */
+  tagIndex(tag: string): string {
+    return `${this.tags}/${tag}/index`
+  }
+
   tagIndexEntry(tag: string, digest: Digest): string {
-    return `${this.tags}/${tag}/index/${folder(digest)}/link`
+    return `${this.tagIndex(tag)}/${folder(digest)}/link`
   }
 
   subject(subject: Digest): string {

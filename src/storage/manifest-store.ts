@@ -1,3 +1,4 @@
+import { checkManifestPut } from '../arguments.ts'
 import type {
   ListOptions,
   Manifest,
@@ -18,7 +19,7 @@ import type { CachedManifest } from './manifest-cache.ts'
 import { ReferenceCheck, referencesOf } from './reference-check.ts'
 import { ReferrerStore } from './referrer-store.ts'
 import { StorageCore } from './storage-core.ts'
-import { TagStore } from './tag-store.ts'
+import { TagStore, type TagTarget } from './tag-store.ts'
 
 /** How many tags are looked at together when a manifest is deleted. */
 const TAGS_AT_ONCE = 16
@@ -53,6 +54,7 @@ export class ManifestStore implements Manifests {
   }
 
   async put(content: Uint8Array, options: PutManifestOptions): Promise<Descriptor> {
+    checkManifestPut(content, options)
     const { mediaType, expected, signal } = options
     const tags = [...new Set((options.tags ?? []).map(parseTag))]
     const parsed = parseManifest(content, mediaType)
@@ -67,7 +69,7 @@ export class ManifestStore implements Manifests {
       const conditions = await Promise.all(tags.map((tag) => this.#tags.condition(tag, expected)))
       await this.#write(digest, content, parsed)
       // A tag that was acknowledged must not come to point to a revision that the power took: revision first, then tags.
-      await allSettled(tags.map((tag, i) => this.#tags.point(tag, digest, conditions[i])))
+      await settled(tags.map((tag, i) => this.#tags.point(tag, digest, conditions[i])))
     } finally {
       intent.release()
     }
@@ -80,8 +82,9 @@ export class ManifestStore implements Manifests {
     // What is damaged can be deleted as well; then nothing tells a subject.
     const manifest = await this.#read(digest, context).catch(() => undefined)
     // Tags first: the other way round, a crash would leave tags that point to nothing.
-    const tags = await this.#tagsOf(digest, context)
-    await allSettled(tags.map((tag) => this.#tags.delete(tag).catch(ignoreUnknown)))
+    const found = await this.#tagsOf(digest, context)
+    const deleted = await settled(found.map(({ tag, target }) => this.#tags.deleteIfAt(tag, target)))
+    const tags = found.flatMap(({ tag }, i) => (deleted[i] ? [tag] : []))
     if (manifest !== undefined) await this.#referrers.remove(digest, manifest)
     await this.#core.driver.deletePrefix(this.#layout.revision(digest))
     return tags
@@ -165,16 +168,16 @@ export class ManifestStore implements Manifests {
       writes.push(driver.delete(said)) // the same bytes were once pushed as something else
     }
     if (parsed.subject !== undefined) writes.push(this.#referrers.add(parsed.subject.digest, digest))
-    await allSettled(writes)
+    await settled(writes)
   }
 
   /** Reads where every tag points: Distribution's layout has no way back from a manifest to its tags. */
-  async #tagsOf(digest: Digest, context: OperationContext): Promise<string[]> {
-    const found: string[] = []
+  async #tagsOf(digest: Digest, context: OperationContext): Promise<Tagged[]> {
+    const found: Tagged[] = []
     let batch: string[] = []
     const look = async () => {
       const targets = await Promise.all(batch.map((tag) => this.#tags.current(tag, context)))
-      found.push(...batch.filter((_, i) => targets[i]?.digest === digest))
+      found.push(...batch.flatMap((tag, i) => (targets[i]?.digest === digest ? [{ tag, target: targets[i] }] : [])))
       batch = []
     }
     for await (const tag of this.#tags.list(context)) {
@@ -186,6 +189,11 @@ export class ManifestStore implements Manifests {
   }
 }
 
+interface Tagged {
+  readonly tag: string
+  readonly target: TagTarget
+}
+
 function describe(digest: Digest, content: Uint8Array, mediaType: string): Descriptor {
   return { mediaType, digest, size: content.byteLength }
 }
@@ -195,12 +203,10 @@ function unknownManifest(reference: string): RegistryError {
 }
 
 /** Waits for all, also when one fails: none may go on in the background of a request that has been answered. */
-async function allSettled(writes: readonly Promise<unknown>[]): Promise<void> {
-  for (const result of await Promise.allSettled(writes)) {
+async function settled<T>(tasks: readonly Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(tasks)
+  return results.map((result) => {
     if (result.status === 'rejected') throw result.reason
-  }
-}
-
-function ignoreUnknown(error: unknown): void {
-  if (!RegistryError.is(error, 'MANIFEST_UNKNOWN')) throw error
+    return result.value
+  })
 }

@@ -97,6 +97,28 @@ export class TagStore implements Tags {
     await this.#core.driver.put(this.#layout.tagIndexEntry(tag, target), content, { durable: 'whole' })
   }
 
+  /**
+   * @internal Deletes `tag` if it is still what `target` was read from; resolves with whether it was. One that was moved in
+   * between belongs to whoever moved it; without conditional writes that is a moment shorter, and no more.
+   */
+  async deleteIfAt(tag: string, { digest, stat: { version } }: TagTarget): Promise<boolean> {
+    const { driver } = this.#core
+    try {
+      if (driver.conditionalPuts && version !== undefined) {
+        await driver.delete(this.#layout.tagCurrent(tag), { ifVersion: version })
+      } else {
+        if ((await this.current(tag))?.digest !== digest) return false
+        await driver.delete(this.#layout.tagCurrent(tag))
+      }
+    } catch (error) {
+      if (error instanceof PreconditionFailedError) return false
+      throw error
+    }
+    // Its history alone: whoever sets the tag anew at this moment keeps the tag.
+    await driver.deletePrefix(this.#layout.tagIndex(tag), { durable: false })
+    return true
+  }
+
   /** @internal Checks what is expected of `tag` now, and turns it into a condition on the write. */
   async condition(tag: string, expected: ExpectedTag | undefined): Promise<TagCondition | undefined> {
     if (expected === undefined) return undefined

@@ -158,6 +158,26 @@ describeStorages('ManifestStore', (create) => {
     expect(folders.map(({ key }) => key)).toEqual([LAYOUT.tag('v2')])
   })
 
+  it('leaves a tag alone that is moved while its manifest is being deleted', async () => {
+    const { storage, repository } = await repositoryIn(create)
+    const first = await pushImage(repository, ['a'], { tags: ['latest', 'v1'] })
+    const second = await pushImage(repository, ['b'], {})
+    const moving = new Proxy(storage, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target)
+        if (name !== 'delete') return typeof value === 'function' ? (value.bind(target) as unknown) : value
+        return async (...[key, options]: Parameters<typeof storage.delete>) => {
+          if (key === LAYOUT.tagCurrent('latest')) await repository.tags.set('latest', second.digest)
+          await storage.delete(key, options)
+        }
+      },
+    })
+    const { manifests } = new Registry({ storage: moving }).repository('team/app')
+    expect(await manifests.delete(first.digest)).toEqual(['v1'])
+    expect(await repository.tags.resolve('latest')).toBe(second.digest)
+    expect(await collect(repository.tags.list())).toEqual(['latest'])
+  })
+
   it('reads no data where there is no link: a digest may be that of a blob of any size', async () => {
     const storage = (await create())()
     const { digest } = await new Registry({ storage }).repository('team/other').blobs.put(bytes('a large layer'))

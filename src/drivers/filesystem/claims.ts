@@ -18,8 +18,8 @@ export function versionOf(stat: FileStat): string {
 
 /**
  * Lets one of all processes replace a certain version of a file. There is no system call for "rename if it is still the same", so
- * whoever wants to replace version V of a key makes a claim file, named after both, which succeeds for one; looks
- * whether V is still there; replaces it; removes the claim. A version never comes back, so a claim made later fails at the look.
+ * whoever wants to replace or remove version V of a key makes a claim file, named after both, which succeeds for one; looks
+ * whether V is still there; changes it; removes the claim. A version never comes back, so a claim made later fails at the look.
  *
  * A claim whose maker died is not removed, since two could do that and the second remove the first one's new claim: its successor is
  * a claim with the next number. It holds among conditional writers; somebody who writes unconditionally in another process
@@ -39,30 +39,45 @@ export class Claims {
   }
 
   /** Renames `temp` to `path` if that has `version` still, or, with `null`, if nothing is there. @throws {@link PreconditionFailedError} */
-  async replace(key: string, path: string, temp: string, version: string | null): Promise<void> {
+  replace(key: string, path: string, temp: string, version: string | null): Promise<void> {
+    return this.#claimed(key, path, temp, version, () => this.#ops.rename(temp, path))
+  }
+
+  /** Unlinks `path` if it has `version` still; `temp` is a file made just now. @throws {@link PreconditionFailedError} */
+  remove(key: string, path: string, temp: string, version: string): Promise<void> {
+    return this.#claimed(key, path, temp, version, () => this.#ops.unlink(path))
+  }
+
+  async #claimed(
+    key: string,
+    path: string,
+    temp: string,
+    version: string | null,
+    change: () => Promise<void>,
+  ): Promise<void> {
     const base = `${this.#folder}/${createHash('sha256').update(key).digest('hex')}-${version ?? 'absent'}`
     const claimedAt = this.#monotonicMs()
     const claims = await this.#claim(key, base, temp)
-    let isReplaced = false
+    let isChanged = false
     try {
       if ((await this.#versionAt(path)) !== version) throw new PreconditionFailedError(key)
       if (this.#monotonicMs() - claimedAt > GIVE_UP_AFTER_MS) {
         throw new StorageUnavailableError(`storage took over ${GIVE_UP_AFTER_MS} ms for a conditional write of ${key}`)
       }
-      await this.#rename(key, temp, path, version)
-      isReplaced = true
+      await this.#change(key, version, change)
+      isChanged = true
     } finally {
       // One that took too long leaves its claim to be found stale: somebody may hold the next one already.
       const isOurs = this.#monotonicMs() - claimedAt <= GIVE_UP_AFTER_MS
-      if (isReplaced) await this.#remove(claims)
+      if (isChanged) await this.#remove(claims)
       else if (isOurs) await this.#remove(claims.slice(-1))
     }
   }
 
   /** What was there a moment ago may have been deleted since, with its folder. */
-  async #rename(key: string, temp: string, path: string, version: string | null): Promise<void> {
+  async #change(key: string, version: string | null, change: () => Promise<void>): Promise<void> {
     try {
-      await this.#ops.rename(temp, path)
+      await change()
     } catch (error) {
       throw version !== null && isMissing(error) ? new PreconditionFailedError(key, { cause: error }) : error
     }

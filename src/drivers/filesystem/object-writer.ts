@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Logger } from '../../logger.ts'
-import { PreconditionFailedError, type PutOptions } from '../../storage/driver.ts'
+import { type DeleteOptions, PreconditionFailedError, type PutOptions } from '../../storage/driver.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
 import { type Claims, versionOf } from './claims.ts'
 import type { Directories } from './directories.ts'
@@ -65,10 +65,12 @@ export class ObjectWriter {
     }
   }
 
-  async delete(key: string, durable: boolean): Promise<void> {
+  async delete(key: string, { ifVersion, durable = true }: DeleteOptions = {}): Promise<void> {
     const path = `${this.#root}/${key}`
     try {
-      await this.#mutex.run(key, () => this.#ops.unlink(path))
+      await this.#mutex.run(key, () =>
+        ifVersion === undefined ? this.#ops.unlink(path) : this.#deleteVersion(key, path, ifVersion),
+      )
     } catch (error) {
       if (await this.#isFolder(path, error)) return
       if (!isMissing(error)) throw error
@@ -132,6 +134,17 @@ export class ObjectWriter {
     await this.#ops.unlink(temp)
   }
 
+  /** The claim needs a date to be compared with, which a file made just now has. */
+  async #deleteVersion(key: string, path: string, version: string): Promise<void> {
+    await this.#expect(key, path, version)
+    const temp = await this.#writeTemporary(new Uint8Array(), false)
+    try {
+      await this.#claims.remove(key, path, temp, version)
+    } finally {
+      await this.#ops.unlink(temp)
+    }
+  }
+
   async #expect(key: string, path: string, version: string | null): Promise<void> {
     const found = await this.#ops.lstat(path).then(versionOf, (error) => {
       if (isMissing(error)) return null
@@ -174,7 +187,7 @@ export class ObjectWriter {
   async #deleteChildren(prefix: string, folder: string, durable: boolean): Promise<void> {
     for (const { name } of await this.#ops.readdir(folder).catch(noneIfMissing)) {
       const key = prefix === '' ? name : `${prefix}/${name}`
-      await this.delete(key, durable)
+      await this.delete(key, { durable })
       await this.deletePrefix(key, durable)
     }
   }

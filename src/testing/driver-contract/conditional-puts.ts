@@ -5,7 +5,7 @@ import { assertContent, type ContractContext, text } from './context.ts'
 const isPreconditionFailed = (error: unknown) => error instanceof PreconditionFailedError && error.key === 'c/key'
 
 export function testConditionalPuts({ runner: { describe, it }, create, reopen }: ContractContext): void {
-  describe('put with ifVersion, where the driver has it', () => {
+  describe('ifVersion, where the driver has it', () => {
     it('writes null only where nothing is', async () => {
       const driver = await create()
       if (!driver.conditionalPuts) return
@@ -30,6 +30,40 @@ export function testConditionalPuts({ runner: { describe, it }, create, reopen }
       await driver.delete('c/key')
       await assert.rejects(driver.put('c/key', text('v4'), { ifVersion: current }), isPreconditionFailed)
       assert.equal(await driver.stat('c/key'), undefined)
+    })
+
+    it('deletes the version it names, and no other', async () => {
+      const driver = await create()
+      if (!driver.conditionalPuts) return
+      await driver.put('c/key', text('v1'))
+      await driver.put('c/key2', text('beside it'))
+      const old = await versionOf(driver)
+      await driver.put('c/key', text('v2'))
+      await assert.rejects(driver.delete('c/key', { ifVersion: old }), isPreconditionFailed)
+      await assertContent(driver, 'c/key', text('v2'))
+      const current = await versionOf(driver)
+      await driver.delete('c/key', { ifVersion: current })
+      assert.equal(await driver.stat('c/key'), undefined)
+      await assert.rejects(driver.delete('c/key', { ifVersion: current }), isPreconditionFailed)
+      await assertContent(await reopen(driver), 'c/key2', text('beside it'))
+    })
+
+    it('lets one of a delete and a put win, over one version', async () => {
+      const driver = await create()
+      if (!driver.conditionalPuts) return
+      const other = await reopen(driver)
+      for (let round = 0; round < 10; round++) {
+        await driver.put('c/key', text(`${round}`))
+        const ifVersion = await versionOf(driver)
+        const [deleted, written] = await Promise.allSettled([
+          driver.delete('c/key', { ifVersion }),
+          other.put('c/key', text('moved'), { ifVersion }),
+        ])
+        const outcomes = [deleted, written].map(({ status }) => status).sort()
+        assert.deepEqual(outcomes, ['fulfilled', 'rejected'], `outcomes of round ${round}`)
+        if (written.status === 'fulfilled') await assertContent(driver, 'c/key', text('moved'))
+        else assert.equal(await driver.stat('c/key'), undefined)
+      }
     })
 
     it('lets one of sixteen win, over nothing and over a version', async () => {
