@@ -58,7 +58,9 @@ export function checkManifestPut(content: unknown, options: unknown): void {
     )
   }
   if (tags !== undefined && !(Array.isArray(tags) && tags.every((tag) => typeof tag === 'string'))) {
-    throw new TypeError(`manifests.put() takes a list of tags, { tags: ['v1'] } say, not ${kindOf(tags)}`)
+    throw new TypeError(
+      `manifests.put() takes a list of tags, { tags: ['v1'] } say, not ${Array.isArray(tags) ? 'a list of other things' : kindOf(tags)}`,
+    )
   }
 }
 

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { readOnly } from '../src/decorators/read-only.ts'
+import { select } from '../src/decorators/select.ts'
 import { memory } from '../src/drivers/memory.ts'
 import type { RegistryEvent } from '../src/events.ts'
 import { silentLogger } from '../src/logger.ts'
 import { Registry, type RegistryOptions } from '../src/registry.ts'
+import { StorageUnavailableError } from '../src/storage/driver.ts'
 import { RepositoryLayout } from '../src/storage/layout.ts'
 import { bytes, collect, pushImage } from './support/images.ts'
 import { describeStorages } from './support/storages.ts'
@@ -131,6 +133,57 @@ describe('Registry.on', () => {
     await new Promise((resolve) => setImmediate(resolve))
     expect(told).toEqual([digest])
     expect(await inner.repository('team/app').blobs.stat(digest)).toMatchObject({ size: 5 })
+  })
+})
+
+describe('Registry.ping', () => {
+  it('asks the driver, in the words of the registry', async () => {
+    const driver = memory()
+    const { signal } = new AbortController()
+    const asked: unknown[] = []
+    const failure = new StorageUnavailableError('the disk is gone')
+    const pinging = (result: () => Promise<void>) =>
+      new Registry({
+        storage: Object.assign(Object.create(driver), {
+          ping: (options: unknown) => {
+            asked.push(options)
+            return result()
+          },
+        }),
+      })
+    await pinging(() => Promise.resolve()).ping({ signal })
+    expect(asked).toEqual([{ signal }])
+    await expect(pinging(() => Promise.reject(failure)).ping()).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      status: 503,
+      // Not that it will pass: a root that is a file stays one.
+      message:
+        'the storage cannot be reached or refuses us, for a reason that stands in the log; what was acknowledged is safe',
+      cause: failure,
+    })
+    const other = new Error('a mistake')
+    await expect(pinging(() => Promise.reject(other)).ping()).rejects.toBe(other)
+  })
+
+  it('reads from a storage whose driver cannot be asked', async () => {
+    await new Registry({ storage: memory() }).ping()
+    const failing = Object.assign(memory(), {
+      stat: () => Promise.reject(new StorageUnavailableError('no answer')),
+    })
+    await expect(new Registry({ storage: failing }).ping()).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  })
+
+  it('asks a backend that can be asked, whatever decorators say', async () => {
+    const failing = Object.assign(memory(), {
+      stat: () => Promise.reject(new StorageUnavailableError('no answer')),
+    })
+    const inner = new Registry({ storage: failing })
+    await expect(new Registry({ backend: inner, use: [readOnly()] }).ping()).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+    })
+    await new Registry({ backend: new Registry({ storage: memory() }), use: [select([])] }).ping()
+    const silent = readOnly()(inner)
+    await expect(new Registry({ backend: silent }).ping()).rejects.toMatchObject({ code: 'UNSUPPORTED' })
   })
 })
 

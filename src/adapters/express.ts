@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type BackendOf, createHandler, type HandlerOptions } from '../http/handler.ts'
+import type { BackendOf, HandlerOptions } from '../http/handler.ts'
 import type { HttpHandler } from '../http/message.ts'
+import { mounted } from './mount-options.ts'
 import { type AdapterOptions, toNodeListener } from './node.ts'
 
 /** Middleware as Express and connect take it; structural, so that neither is a dependency, not even of the types. */
@@ -11,7 +12,7 @@ export type ExpressMiddleware = (req: IncomingMessage, res: ServerResponse, next
  * What is not under `/v2/` goes on to the next middleware, and so does an unexpected error. `raw` is Express's request.
  */
 export function registryMiddleware(registry: BackendOf, options: HandlerOptions & AdapterOptions): ExpressMiddleware {
-  return toExpressMiddleware(createHandler(registry, options), options)
+  return toExpressMiddleware(...mounted(registry, options, {}))
 }
 
 /** The same over any handler. */

@@ -1,6 +1,7 @@
-import { type BackendOf, createHandler, type HandlerOptions } from '../http/handler.ts'
+import type { BackendOf, HandlerOptions } from '../http/handler.ts'
 import type { HttpHandler } from '../http/message.ts'
 import type { FastifyPlugin, FastifyReply, FastifyRequest, FastifyRouteOptions } from './fastify-types.ts'
+import { mounted } from './mount-options.ts'
 import { matchedPrefix } from './mount-path.ts'
 import type { AdapterOptions } from './node-request.ts'
 import { createServe } from './node-serve.ts'
@@ -12,7 +13,7 @@ export type { FastifyApp, FastifyPlugin, FastifyReply, FastifyRequest, FastifyRo
  * inside the plugin, and parsed outside it as before. An unexpected error is thrown to Fastify. `raw` is Fastify's request.
  */
 export function registryPlugin(registry: BackendOf, options: HandlerOptions & AdapterOptions): FastifyPlugin {
-  return toFastifyPlugin(createHandler(registry, options), options)
+  return toFastifyPlugin(...mounted(registry, options, {}))
 }
 
 /** The same over any handler. */

@@ -1,7 +1,9 @@
-import { type BackendOf, createHandler, type HandlerOptions } from '../http/handler.ts'
+import { checkOptions, kindOf } from '../arguments.ts'
+import type { BackendOf, HandlerOptions } from '../http/handler.ts'
 import type { HttpHandler } from '../http/message.ts'
 import { consoleLogger } from '../logger.ts'
 import { fromFetch, targetOf, toFetch } from './fetch-message.ts'
+import { mounted } from './mount-options.ts'
 import { locate } from './mount-path.ts'
 import type { AdapterOptions } from './node-request.ts'
 
@@ -17,11 +19,12 @@ export type FetchHandler = (request: Request) => Promise<Response | undefined>
 
 /** A registry for whatever speaks Fetch: Deno, Bun, Next.js, tests without a socket. `raw` is the request. */
 export function registryFetch(registry: BackendOf, options: HandlerOptions & FetchOptions): FetchHandler {
-  return toFetchHandler(createHandler(registry, options), options)
+  return toFetchHandler(...mounted<FetchOptions>(registry, options, { mountPath: true }))
 }
 
 /** The same over any handler. */
 export function toFetchHandler(handler: HttpHandler, options: FetchOptions = {}): FetchHandler {
+  checkFetchOptions(options)
   const { logger = consoleLogger, mountPath = '' } = options
   return async (request) => {
     const target = targetOf(request)
@@ -30,4 +33,11 @@ export function toFetchHandler(handler: HttpHandler, options: FetchOptions = {})
     const response = await handler(fromFetch(request, mount, request, logger))
     return response && toFetch(request.method, response)
   }
+}
+
+function checkFetchOptions(options: FetchOptions): void {
+  checkOptions('the mount', options, { logger: true, minUploadBytesPerSecond: true, mountPath: true })
+  const { mountPath } = options
+  if (mountPath === undefined || mountPath === '' || /^\/.*[^/]$/.test(mountPath)) return
+  throw new TypeError(`the option "mountPath" must begin with a slash and not end with one, not ${kindOf(mountPath)}`)
 }

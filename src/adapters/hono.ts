@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
-import { type BackendOf, createHandler, type HandlerOptions } from '../http/handler.ts'
+import type { BackendOf, HandlerOptions } from '../http/handler.ts'
 import type { HttpHandler } from '../http/message.ts'
 import { consoleLogger } from '../logger.ts'
 import { fromFetch, targetOf, toFetch } from './fetch-message.ts'
+import { mounted } from './mount-options.ts'
 import { locate, matchedPrefix } from './mount-path.ts'
 import type { AdapterOptions } from './node-request.ts'
 import { createServe } from './node-serve.ts'
@@ -22,7 +23,7 @@ export type HonoMiddleware = (c: HonoContext, next: () => Promise<void>) => Prom
  * On `@hono/node-server` bytes go by Node's own request and response, past web streams, which cost several times as much.
  */
 export function registryMiddleware(registry: BackendOf, options: HandlerOptions & AdapterOptions): HonoMiddleware {
-  return toHonoMiddleware(createHandler(registry, options), options)
+  return toHonoMiddleware(...mounted(registry, options, {}))
 }
 
 /** The same over any handler. */

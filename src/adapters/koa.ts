@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type BackendOf, createHandler, type HandlerOptions } from '../http/handler.ts'
+import type { BackendOf, HandlerOptions } from '../http/handler.ts'
 import type { HttpHandler } from '../http/message.ts'
+import { mounted } from './mount-options.ts'
 import type { AdapterOptions } from './node-request.ts'
 import { createServe } from './node-serve.ts'
 
@@ -21,7 +22,7 @@ export type KoaMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => P
  * under `/v2/` goes on to the next middleware; an unexpected error is thrown to Koa. `raw` is Koa's context.
  */
 export function registryMiddleware(registry: BackendOf, options: HandlerOptions & AdapterOptions): KoaMiddleware {
-  return toKoaMiddleware(createHandler(registry, options), options)
+  return toKoaMiddleware(...mounted(registry, options, {}))
 }
 
 /** The same over any handler. */

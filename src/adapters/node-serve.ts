@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { HttpHandler } from '../http/message.ts'
 import { consoleLogger, type Logger } from '../logger.ts'
+import { checkAdapterOptions } from './mount-options.ts'
 import { serverOf } from './node-body.ts'
 import {
   type AdapterOptions,
@@ -22,6 +23,7 @@ export type Serve = (req: NodeRequest, res: NodeResponse, mounted: Mounted) => P
 
 /** What every adapter over Node's objects does. Warns once of a server that would cut long uploads off. */
 export function createServe(handler: HttpHandler, options: AdapterOptions): Serve {
+  checkAdapterOptions(options)
   const { logger = consoleLogger } = options
   let warned = false
   return async (req, res, mounted) => {

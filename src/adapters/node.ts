@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
-import { type BackendOf, createHandler, type HandlerOptions } from '../http/handler.ts'
+import type { BackendOf, HandlerOptions } from '../http/handler.ts'
 import type { HttpHandler } from '../http/message.ts'
 import { consoleLogger } from '../logger.ts'
+import { mounted } from './mount-options.ts'
 import type { AdapterOptions } from './node-request.ts'
 import { createServe, endWithError } from './node-serve.ts'
 
@@ -17,7 +18,7 @@ export type NodeListener = (
 
 /** A registry as a request listener; what is not under `/v2/` goes to `next`, or gets a 404. `raw` is the request. */
 export function registryListener(registry: BackendOf, options: HandlerOptions & AdapterOptions): NodeListener {
-  return toNodeListener(createHandler(registry, options), options)
+  return toNodeListener(...mounted(registry, options, {}))
 }
 
 /** The same over any handler. */

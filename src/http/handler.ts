@@ -1,3 +1,4 @@
+import { checkOptions, kindOf, type OptionNames } from '../arguments.ts'
 import type { AccessController, Grant } from '../auth/access.ts'
 import type { Backend } from '../backend.ts'
 import { consoleLogger, type Logger } from '../logger.ts'
@@ -37,6 +38,18 @@ export interface HandlerOptions {
   readonly logger?: Logger
 }
 
+/** What there is to misspell. */
+export const HANDLER_OPTIONS: OptionNames<HandlerOptions> = {
+  access: true,
+  maxManifestBytes: true,
+  maxPageSize: true,
+  redirect: true,
+  publicUrl: true,
+  trustedProxies: true,
+  cors: true,
+  logger: true,
+}
+
 /** A function in place of a backend chooses one per request: a tenant by host name, by user, by path. */
 export type BackendOf = Backend | ((request: HttpRequest) => Backend | Promise<Backend>)
 
@@ -51,12 +64,14 @@ export function createHandler(backend: BackendOf, options: HandlerOptions): Http
   if (typeof backend !== 'function' && typeof backend?.repository !== 'function') {
     throw new TypeError('expected a registry: new Registry({ storage }), or a function that chooses one per request')
   }
+  checkOptions('createHandler()', options, HANDLER_OPTIONS)
   if (typeof options?.access?.authorize !== 'function') {
     throw new TypeError(
       'the option "access" must be an access controller: { access: anyone() } for a registry that is open',
     )
   }
   const { access, cors, logger = consoleLogger } = options
+  checkCors(cors)
   const forwarded = forwardedReader(options.trustedProxies ?? [])
   const settings = settingsOf(options, forwarded)
 
@@ -83,6 +98,13 @@ export function createHandler(backend: BackendOf, options: HandlerOptions): Http
     const common = { ...COMMON_HEADERS, 'x-request-id': requestId, ...corsHeaders(request, cors) }
     return { status, headers: { ...common, ...headers }, body }
   }
+}
+
+/** A text in place of the list would allow every origin that it begins with. */
+function checkCors(cors: CorsOptions | undefined): void {
+  checkOptions('"cors"', cors, { origins: true, maxAgeSeconds: true })
+  if (cors === undefined || cors.origins === '*' || Array.isArray(cors.origins)) return
+  throw new TypeError(`the option "cors.origins" must be '*' or a list of origins, not ${kindOf(cors.origins)}`)
 }
 
 function settingsOf(options: HandlerOptions, forwarded: (request: HttpRequest) => Forwarded | undefined): Settings {

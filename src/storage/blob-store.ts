@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { checkBlobContent } from '../arguments.ts'
 import type {
   BlobReader,
   Blobs,
@@ -136,6 +137,7 @@ export class BlobStore implements Blobs {
   }
 
   async put(content: ByteSource, options: StartUploadOptions = {}): Promise<Descriptor> {
+    checkBlobContent(content)
     const { digest, size, signal, algorithm = 'sha256' } = options
     const session = await this.#createSession(options, digest !== undefined ? { target: blobData(digest) } : {}, size)
     try {

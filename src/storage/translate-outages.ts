@@ -37,7 +37,8 @@ async function* translated<T>(entries: AsyncIterable<T>): AsyncGenerator<T> {
 export function rethrowOutage(error: unknown): never {
   if (!(error instanceof StorageUnavailableError)) throw error
   throw new RegistryError('UNAVAILABLE', {
-    message: 'the storage cannot be reached or refuses us; nothing was lost, try again',
+    message:
+      'the storage cannot be reached or refuses us, for a reason that stands in the log; what was acknowledged is safe',
     headers: { 'retry-after': String(error.retryAfterSeconds ?? 5) },
     cause: error,
   })
