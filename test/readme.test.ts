@@ -153,6 +153,8 @@ describe('README.md', () => {
       .join()
     expect(shell).toContain('npm ci && npm start')
     expect(shell).toContain('npm ci && npm test')
+    // A build takes seconds, in which nothing else is said.
+    expect(scripts.prestart).toMatch(/^echo building /)
     for (const [, name = ''] of shell.matchAll(/npm (?:run )?(start|test|\S+:\S+)/g))
       expect(scripts).toHaveProperty([name])
   })

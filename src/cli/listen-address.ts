@@ -9,7 +9,7 @@ export interface ListenAddress {
 }
 
 /**
- * Reads `host:port`, `[::1]:port`, `:port` (every interface, as elsewhere) or a port alone (loopback).
+ * Reads `host:port`, `[::1]:port` or a port alone (loopback). `:port`, elsewhere every interface, has to be said in full.
  *
  * @throws {@link CliError}
  */
@@ -18,7 +18,12 @@ export function parseListenAddress(text: string): ListenAddress {
   const port = parsePort(text.slice(colon + 1), text)
   if (colon === -1) return { host: '127.0.0.1', port }
   const host = text.slice(0, colon)
-  if (host === '') return { host: '0.0.0.0', port }
+  if (host === '') {
+    throw new CliError(
+      `--listen ${text}: on which address? 127.0.0.1:${port} for this machine alone, 0.0.0.0:${port} --allow-anonymous-network for all`,
+      EXIT_USAGE,
+    )
+  }
   const bracketed = host.startsWith('[') && host.endsWith(']')
   const bare = bracketed ? host.slice(1, -1) : host
   const valid = bracketed ? isIP(bare) === 6 : /^[A-Za-z0-9.-]{1,253}$/.test(bare)

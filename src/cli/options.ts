@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
-import { CliError, EXIT_USAGE } from './cli-error.ts'
 import { nearest } from '../nearest.ts'
+import { CliError, EXIT_USAGE } from './cli-error.ts'
 
 /** An option that takes a value. */
 export interface ValueOption {

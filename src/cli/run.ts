@@ -1,6 +1,6 @@
+import { nearest } from '../nearest.ts'
 import { CliError, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from './cli-error.ts'
 import { generalHelp } from './help.ts'
-import { nearest } from '../nearest.ts'
 import { serve, serveHelp } from './serve.ts'
 import { version } from './version.ts'
 

@@ -1,7 +1,7 @@
+import { nearest } from '../nearest.ts'
 import type { Sparseness } from '../storage/storage-core.ts'
 import { CliError, EXIT_USAGE } from './cli-error.ts'
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.ts'
-import { nearest } from '../nearest.ts'
 import { parseOptions } from './options.ts'
 
 export const SERVE_OPTIONS = {

@@ -1,12 +1,11 @@
-import { constants } from 'node:fs'
-import { access, mkdir } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { filesystem } from '../drivers/filesystem.ts'
 import { memory } from '../drivers/memory.ts'
-import type { StorageDriver } from '../storage/driver.ts'
-import { CliError, EXIT_USAGE, messageOf, systemCodeOf } from './cli-error.ts'
 import { nearest } from '../nearest.ts'
+import { type StorageDriver, StorageUnavailableError } from '../storage/driver.ts'
+import { CliError, EXIT_USAGE, messageOf } from './cli-error.ts'
 
 export interface OpenStorage {
   readonly driver: StorageDriver
@@ -26,8 +25,9 @@ export async function openStorage(text: string): Promise<OpenStorage> {
   switch (scheme) {
     case 'file': {
       const directory = directoryOf(rest, text)
-      await prepareDirectory(directory)
-      return { driver: filesystem(directory), description: directory }
+      const driver = filesystem(directory)
+      await tryOut(driver, directory)
+      return { driver, description: directory }
     }
     case 'memory':
       if (rest !== '') throw new CliError(`--storage ${text}: memory: takes no path`, EXIT_USAGE)
@@ -40,6 +40,7 @@ export async function openStorage(text: string): Promise<OpenStorage> {
 /** `file:./data`, `file:/data`, and the URL `file:///data`. */
 function directoryOf(rest: string, text: string): string {
   if (rest === '') throw new CliError(`--storage ${text}: a directory is missing: file:DIR`, EXIT_USAGE)
+  if (rest.startsWith('~')) throw unexpandedHome(rest, text)
   if (!rest.startsWith('//')) return resolve(rest)
   try {
     return fileURLToPath(`file:${rest}`)
@@ -50,27 +51,21 @@ function directoryOf(rest: string, text: string): string {
   }
 }
 
-async function prepareDirectory(directory: string): Promise<void> {
-  try {
-    await mkdir(directory, { recursive: true })
-    await access(directory, constants.R_OK | constants.W_OK | constants.X_OK)
-  } catch (error) {
-    throw new CliError(`cannot use ${directory} as storage: ${reason(error)}`, undefined, { cause: error })
-  }
+/** A shell reads `~` at the beginning of a word only: here it would make a directory of that name. */
+function unexpandedHome(rest: string, text: string): CliError {
+  const isOwn = rest === '~' || rest.startsWith('~/')
+  const meant = isOwn ? `write --storage file:${join(homedir(), rest.slice(1))}` : 'write the whole path'
+  const literal = `for a directory that is called so, --storage file:./${rest}`
+  return new CliError(`--storage ${text}: the shell leaves this ~ as it is; ${meant} (${literal})`, EXIT_USAGE)
 }
 
-function reason(error: unknown): string {
-  switch (systemCodeOf(error)) {
-    case 'EEXIST':
-    case 'ENOTDIR':
-      return 'it, or a part of its path, is a file; name a directory with --storage file:DIR'
-    case 'EACCES':
-    case 'EPERM':
-      return 'this user may not write there; give it the permission, or name another directory with --storage file:DIR'
-    case 'EROFS':
-      return 'the file system is read-only; name another directory with --storage file:DIR'
-    default:
-      return messageOf(error)
+/** Writes and removes a file: whatever stands in the way is told before anybody pushes. */
+async function tryOut(driver: StorageDriver, directory: string): Promise<void> {
+  try {
+    await driver.ping?.()
+  } catch (error) {
+    const reason = error instanceof StorageUnavailableError ? error.message : `${directory}: ${messageOf(error)}`
+    throw new CliError(`${reason}; name another directory with --storage file:DIR`, undefined, { cause: error })
   }
 }
 

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { type AddressInfo, connect, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SERVE_OPTIONS } from '../../src/cli/serve-options.ts'
@@ -59,6 +59,18 @@ describe('wharfage', () => {
     [
       ['serve', '--storage', 's4:data'],
       'wharfage: --storage s4:data: no such kind of storage: expected file:DIR or memory:',
+    ],
+    [
+      ['serve', '--listen', ':5056'],
+      'wharfage: --listen :5056: on which address? 127.0.0.1:5056 for this machine alone, 0.0.0.0:5056 --allow-anonymous-network for all',
+    ],
+    [
+      ['serve', '--storage', 'file:~/foo'],
+      `wharfage: --storage file:~/foo: the shell leaves this ~ as it is; write --storage file:${join(homedir(), 'foo')} (for a directory that is called so, --storage file:./~/foo)`,
+    ],
+    [
+      ['serve', '--storage', 'file:~ann'],
+      'wharfage: --storage file:~ann: the shell leaves this ~ as it is; write the whole path (for a directory that is called so, --storage file:./~ann)',
     ],
     [['serve', '--storage', './data'], 'wharfage: --storage ./data: for a directory, write --storage file:./data'],
     [['serve', '--storage', 'file:'], 'wharfage: --storage file:: a directory is missing: file:DIR'],
@@ -158,11 +170,14 @@ describe('wharfage serve', () => {
 
   it('says that the storage is a file, or below one', async () => {
     await writeFile(join(directory, 'file'), '')
-    for (const path of [join(directory, 'file'), join(directory, 'file', 'below')]) {
+    for (const [path, reason] of [
+      [join(directory, 'file'), 'it is a file'],
+      [join(directory, 'file', 'below'), 'it, or something above it, is a file'],
+    ] as const) {
       expect(await run('serve', '--storage', `file:${path}`)).toEqual({
         code: 1,
         stdout: '',
-        stderr: `wharfage: cannot use ${path} as storage: it, or a part of its path, is a file; name a directory with --storage file:DIR\n`,
+        stderr: `wharfage: storage directory ${path}: ${reason}; name another directory with --storage file:DIR\n`,
       })
     }
   })

@@ -8,7 +8,7 @@ describe('parseListenAddress', () => {
     ['localhost:80', { host: 'localhost', port: 80 }, true],
     ['[::1]:65535', { host: '::1', port: 65_535 }, true],
     ['8080', { host: '127.0.0.1', port: 8080 }, true],
-    [':5000', { host: '0.0.0.0', port: 5000 }, false],
+    ['0.0.0.0:5000', { host: '0.0.0.0', port: 5000 }, false],
     ['[::]:5000', { host: '::', port: 5000 }, false],
     ['registry.lan:5000', { host: 'registry.lan', port: 5000 }, false],
     ['127.evil.example:5000', { host: '127.evil.example', port: 5000 }, false],
@@ -32,6 +32,14 @@ describe('parseListenAddress', () => {
   ])('refuses %j with an example of what is right', (text) => {
     expect(() => parseListenAddress(text)).toThrow(
       `--listen ${text}: expected HOST:PORT, such as 127.0.0.1:5000, [::1]:5000 or 127.0.0.1:0 for any free port`,
+    )
+  })
+})
+
+describe('parseListenAddress of a port after a colon', () => {
+  it('wants to know whether that is this machine alone', () => {
+    expect(() => parseListenAddress(':5056')).toThrow(
+      '--listen :5056: on which address? 127.0.0.1:5056 for this machine alone, 0.0.0.0:5056 --allow-anonymous-network for all',
     )
   })
 })
