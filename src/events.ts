@@ -15,9 +15,13 @@ export interface EventBase {
   readonly request?: OperationContext['request']
 }
 
-/** Everything a registry tells of, after the fact. `type` is also the name to listen for on `Registry`. */
+/**
+ * Everything a registry tells of, after the fact. `type` is also the name to listen for on `Registry`; each has its own member,
+ * or `Extract` would not find it.
+ */
 export type RegistryEvent =
-  | (EventBase & { readonly type: 'blob.pushed' | 'blob.pulled'; readonly blob: Descriptor })
+  | (EventBase & { readonly type: 'blob.pushed'; readonly blob: Descriptor })
+  | (EventBase & { readonly type: 'blob.pulled'; readonly blob: Descriptor })
   | (EventBase & { readonly type: 'blob.mounted'; readonly blob: Descriptor; readonly from?: string })
   | (EventBase & { readonly type: 'blob.deleted'; readonly digest: Digest })
   | (EventBase & { readonly type: 'manifest.pushed'; readonly manifest: Descriptor; readonly tags: readonly string[] })

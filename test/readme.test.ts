@@ -45,6 +45,24 @@ function importsOf(readme: string): string {
   return imports.join('')
 }
 
+/** What the table of events says, as a program: each event with what it tells, and no event left out. */
+const EVENTS = eventsOf(README)
+
+function eventsOf(readme: string): string {
+  const [, table = ''] = /^\| Event \| Tells \|\n(.*?)\n\n/ms.exec(readme) ?? []
+  const rows = table.split('\n').slice(1)
+  const told = rows.flatMap((row) => {
+    const [, events = '', tells = ''] = row.split('|')
+    const fields = [...tells.replace(/\(.*?\)/g, '').matchAll(/`(\w+)`/g)].map(([, field]) => `'${field}'`)
+    return [...events.matchAll(/`([\w.]+)`/g)].map(([, event]) => `  '${event}': ${fields.join(' | ') || 'never'}`)
+  })
+  return `import type { EventBase, RegistryEvent } from 'wharfage'
+export interface Told {\n${told.join('\n')}\n}
+type Fields = { [T in RegistryEvent['type']]: Exclude<keyof Extract<RegistryEvent, { type: T }>, keyof EventBase | 'type'> }
+export const isWhole: Told extends Fields ? (Fields extends Told ? true : false) : false = true
+`
+}
+
 /** Makes every server of a snippet listen on a free port, and say on which. */
 const FREE_PORT = `
 import { Server } from 'node:net'
@@ -69,6 +87,7 @@ beforeAll(async () => {
   await writeFile(join(directory, 'package.json'), '{ "type": "module" }')
   await writeFile(join(directory, 'free-port.js'), FREE_PORT)
   await writeFile(join(directory, 'table.ts'), TABLE)
+  await writeFile(join(directory, 'events.ts'), EVENTS)
   for (const { name, code } of PROGRAMS) {
     await writeFile(join(directory, `${name}.ts`), code)
     const { outputText } = ts.transpileModule(code, {
@@ -84,7 +103,7 @@ function start({ name }: Snippet): RunningCommand {
 }
 
 describe('README.md', () => {
-  it('has programs, and a table of names, that compile against the package as it is built', () => {
+  it('has programs, and tables of names and events, that compile against the package as it is built', () => {
     const options: ts.CompilerOptions = {
       noEmit: true,
       strict: true,
@@ -95,7 +114,7 @@ describe('README.md', () => {
       typeRoots: [join(directory, 'node_modules/@types')],
     }
     const program = ts.createProgram(
-      ['table', ...PROGRAMS.map(({ name }) => name)].map((name) => join(directory, `${name}.ts`)),
+      ['table', 'events', ...PROGRAMS.map(({ name }) => name)].map((name) => join(directory, `${name}.ts`)),
       options,
     )
     const diagnostics = ts.getPreEmitDiagnostics(program).map(({ file, start, messageText }) => {
