@@ -70,6 +70,7 @@ export { BlobStore } from './storage/blob-store.ts'
 export {
   type AppendOptions as DriverAppendOptions,
   type CreateUploadOptions,
+  type DeleteOptions,
   type DriverOptions,
   type DriverUpload,
   KeyNotFoundError,
