@@ -26,12 +26,10 @@ import type {
   ReadOptions,
   StorageDriver,
 } from '../storage/driver.ts'
-import { KeyNotFoundError } from '../storage/driver.ts'
 import { keyError, storageError } from './filesystem/errors.ts'
 import { type FileOps, nodeFileOps } from './filesystem/file-ops.ts'
 import { listKeys } from './filesystem/list-keys.ts'
 import { openRoot } from './filesystem/root.ts'
-import { StagedFile } from './filesystem/staged-file.ts'
 import { FilesystemStore } from './filesystem/store.ts'
 import { FilesystemUpload } from './filesystem/upload.ts'
 import { checkKey, checkPrefix } from './key.ts'
@@ -120,11 +118,7 @@ export class FilesystemDriver implements StorageDriver {
   }
 
   resumeUpload(key: string, options?: DriverOptions): Promise<DriverUpload> {
-    return this.#withKey(key, options, async (store) => {
-      const size = await new StagedFile(store.uploads, key).size()
-      if (size === undefined) throw new KeyNotFoundError(key)
-      return new FilesystemUpload(store.uploads, key, size)
-    })
+    return this.#withKey(key, options, (store) => FilesystemUpload.resume(store.uploads, key))
   }
 
   /** Writes and removes a file: what a full or read-only disk refuses, though it still reads. */

@@ -147,7 +147,9 @@ export interface StorageDriver {
    * nothing else. Writes nothing that must survive a crash.
    */
   createUpload(key: string, options?: CreateUploadOptions): Promise<DriverUpload>
-  /** Continues an upload, of this process or another, also one without a byte so far. @throws {@link KeyNotFoundError} when nothing of it is there */
+  /**
+   * Continues an upload, of this process or another, also one without a byte so far. What its `size` tells is durable from
+   * then on, also what a process wrote and was killed before it acknowledged it. @throws {@link KeyNotFoundError} when nothing of it is there */
   resumeUpload(key: string, options?: DriverOptions): Promise<DriverUpload>
   /** Direct URL, or `undefined` when this driver cannot make one. */
   signUrl?(

@@ -281,4 +281,26 @@ describe('a power loss at any moment', () => {
       expect(found.equals(content.subarray(0, received)), label).toBe(true)
     }
   })
+
+  it.each([
+    ['another process, after the first was killed', (disk: SimulatedDisk) => filesystem('/disk', { fs: disk })],
+    ['the same process', (_disk: SimulatedDisk, same: StorageDriver) => same],
+  ])('keeps what was not acknowledged, but told to %s', async (_, asking) => {
+    const disk = diskWith('/disk')
+    const driver = filesystem('/disk', { fs: disk })
+    const content = seededBytes(300_000, 1)
+    const upload = await driver.createUpload(`${UPLOADS}/1/data`)
+    await upload.append(content, { durable: false })
+    const { size } = await asking(disk, driver).resumeUpload(`${UPLOADS}/1/data`)
+    expect(size).toBe(300_000)
+    disk.mark(size)
+    let checked = 0
+    for (const { disk: left, marks, label } of powerLosses(disk, 20)) {
+      if (marks.length === 0) continue
+      const resumed = await filesystem('/disk', { fs: left }).resumeUpload(`${UPLOADS}/1/data`)
+      expect((await sealedContent(resumed)).equals(content), label).toBe(true)
+      checked++
+    }
+    expect(checked).toBeGreaterThan(0)
+  })
 })

@@ -131,16 +131,16 @@ export class StagedFile {
     return found
   }
 
-  /** Bytes of an upload that is there, also without a byte so far; `undefined` where not even its folder is. */
-  async size(): Promise<number | undefined> {
+  /** The bytes of an upload that is there, also without a byte so far; `undefined` where not even its folder is. */
+  async find(): Promise<{ readonly path: string; readonly size: number } | undefined> {
     try {
       const stat = await this.#ops.lstat(this.#path)
-      return stat.isFile() ? Number(stat.size) : undefined
+      return stat.isFile() ? { path: this.#path, size: Number(stat.size) } : undefined
     } catch (error) {
       if (!isMissing(error)) throw error
     }
     const sealed = await this.sealedBefore()
-    return sealed === 'no folder' ? undefined : (sealed?.size ?? 0)
+    return sealed === 'no folder' ? undefined : (sealed ?? { path: this.#path, size: 0 })
   }
 
   /** Removes what a published copy leaves behind; nothing depends on it. */

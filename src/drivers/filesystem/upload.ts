@@ -34,7 +34,10 @@ export interface UploadContext {
   readonly mutex: KeyedMutex
 }
 
-/** An upload that grows in place, see {@link StagedFile}. */
+/**
+ * An upload that grows in place, see {@link StagedFile}. Two processes that append from the same offset at the same moment are not
+ * kept apart, only handles of one process are: the digest tells whether what they wrote is what the client meant.
+ */
 export class FilesystemUpload implements DriverUpload {
   readonly #context: UploadContext
   readonly #key: string
@@ -50,6 +53,16 @@ export class FilesystemUpload implements DriverUpload {
     this.#key = key
     this.#file = new StagedFile(context, key)
     this.#size = size
+  }
+
+  /** @throws {@link KeyNotFoundError} when nothing of it is there */
+  static async resume(context: UploadContext, key: string): Promise<FilesystemUpload> {
+    const found = await new StagedFile(context, key).find()
+    if (found === undefined) throw new KeyNotFoundError(key)
+    const upload = new FilesystemUpload(context, key, found.size)
+    // What a killed process wrote, or what an append writes at this moment, is not durable yet; a client that is told of it relies on it.
+    if (found.size > 0 && !context.begun.isSettled(key, found.size)) await upload.#settleFound(found.path)
+    return upload
   }
 
   get size(): number {
@@ -99,7 +112,7 @@ export class FilesystemUpload implements DriverUpload {
   }
 
   async #append(content: ByteSource, options: AppendOptions): Promise<void> {
-    const { ops, pool, directories, isDurable } = this.#context
+    const { ops, pool, directories, isDurable, begun } = this.#context
     options.signal?.throwIfAborted()
     if (this.#state === 'gone') throw new KeyNotFoundError(this.#key)
     if (this.#state !== 'open') throw isSealed()
@@ -117,7 +130,9 @@ export class FilesystemUpload implements DriverUpload {
         // The content also where `commit` follows, which then need not open the file again.
         const settled = options.durable === false || this.#isEntryDurable || directories.settle(this.#file.directory)
         await Promise.all([settled, this.#syncContent(fd)])
-        if (options.durable !== false) this.#isEntryDurable = true
+        if (options.durable === false) return
+        this.#isEntryDurable = true
+        begun.settled(this.#key, appender.position)
       })
     } finally {
       this.#size = appender.position
@@ -227,14 +242,28 @@ export class FilesystemUpload implements DriverUpload {
   }
 
   async #syncSealed(sealed: Sealed): Promise<void> {
+    await this.#syncFile(sealed.path)
+    sealed.isSynced = true
+  }
+
+  async #settleFound(path: string): Promise<void> {
+    try {
+      await this.#syncFile(path)
+      await this.#context.directories.settle(this.#file.directory)
+    } catch (error) {
+      // Being sealed at this moment, and synced then.
+      if (!isMissing(error)) throw error
+    }
+  }
+
+  async #syncFile(path: string): Promise<void> {
     if (!this.#context.isDurable) return
-    const fd = await this.#context.ops.open(sealed.path, constants.O_RDWR | NOFOLLOW)
+    const fd = await this.#context.ops.open(path, constants.O_RDWR | NOFOLLOW)
     try {
       await this.#syncContent(fd)
     } finally {
       await this.#close(fd)
     }
-    sealed.isSynced = true
   }
 }
 
