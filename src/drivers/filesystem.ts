@@ -8,6 +8,8 @@
  * A write goes to a temporary file, is synced, renamed, and then the directory is synced, with those above it that may
  * not be durable yet: acknowledged means that it survives a power loss. Uploads grow in place, see `filesystem/upload.ts`.
  *
+ * Tags differ by case: on a disk that does not tell upper from lower case, `V1` and `v1` are one, which is logged as a warning.
+ *
  * For one machine, by any number of processes. On a network file system the guarantees are those of its renames and its
  * exclusive creation.
  */
@@ -29,7 +31,7 @@ import type {
 import { keyError, storageError } from './filesystem/errors.ts'
 import { type FileOps, nodeFileOps } from './filesystem/file-ops.ts'
 import { listKeys } from './filesystem/list-keys.ts'
-import { openRoot } from './filesystem/root.ts'
+import { foldsCase, openRoot } from './filesystem/root.ts'
 import { FilesystemStore } from './filesystem/store.ts'
 import { FilesystemUpload } from './filesystem/upload.ts'
 import { checkKey, checkPrefix } from './key.ts'
@@ -158,16 +160,21 @@ export class FilesystemDriver implements StorageDriver {
 
   /** Once; a root that cannot be opened is tried again by the next call. */
   #open(): Promise<FilesystemStore> {
-    this.#opening ??= openRoot(this.#ops, this.#directory, this.#isDurable).then(
-      (root) => {
-        this.#store = new FilesystemStore(this.#ops, root, this.#isDurable, this.#logger)
-        return this.#store
-      },
-      (error) => {
-        this.#opening = undefined
-        throw error
-      },
-    )
+    this.#opening ??= this.#openNow().catch((error: unknown) => {
+      this.#opening = undefined
+      throw error
+    })
     return this.#opening
+  }
+
+  async #openNow(): Promise<FilesystemStore> {
+    const root = await openRoot(this.#ops, this.#directory, this.#isDurable)
+    if (await foldsCase(this.#ops, root)) {
+      const message =
+        'this disk does not tell upper from lower case: of two tags such as V1 and v1 the later one replaces the other'
+      this.#logger.warn({ directory: root }, message)
+    }
+    this.#store = new FilesystemStore(this.#ops, root, this.#isDurable, this.#logger)
+    return this.#store
   }
 }

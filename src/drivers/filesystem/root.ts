@@ -75,6 +75,18 @@ async function probe(ops: FileOps, root: string, directory: string): Promise<voi
   }
 }
 
+/** Whether `V1` and `v1` are one file in `root`, an open one: so on disks of macOS and Windows as they come. */
+export async function foldsCase(ops: FileOps, root: string): Promise<boolean> {
+  const inodes = ['docker', 'DOCKER'].map((name) =>
+    ops.lstat(join(root, name)).then(
+      ({ ino }) => ino,
+      () => undefined,
+    ),
+  )
+  const [lower, upper] = await Promise.all(inodes)
+  return lower !== undefined && lower === upper
+}
+
 function unusable(directory: string, reason: string, cause?: unknown): StorageUnavailableError {
   return new StorageUnavailableError(`storage directory ${directory}: ${reason}`, { cause })
 }

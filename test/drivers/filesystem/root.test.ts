@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { nodeFileOps } from '../../../src/drivers/filesystem/file-ops.ts'
 import { TEMPORARY } from '../../../src/drivers/filesystem/layout.ts'
 import { filesystem } from '../../../src/drivers/filesystem.ts'
 import { silentLogger } from '../../../src/logger.ts'
@@ -21,6 +22,19 @@ async function listed(driver: StorageDriver, prefix: string): Promise<string[]> 
 }
 
 describe('the root directory', () => {
+  it('is warned of when its disk does not tell upper from lower case', async () => {
+    const warnings: string[] = []
+    const logger = { ...silentLogger, warn: (_: object, message: string) => warnings.push(message) }
+    const folding = interceptedOps((call, proceed) =>
+      call.name === 'lstat' && call.path.endsWith('/DOCKER')
+        ? nodeFileOps.lstat(call.path.replace('DOCKER', 'docker'))
+        : proceed(),
+    )
+    await filesystem(await directory(), { logger, fs: folding }).put('key', Buffer.from('x'))
+    await filesystem(await directory(), { logger }).put('key', Buffer.from('x'))
+    expect(warnings).toEqual([expect.stringContaining('does not tell upper from lower case')])
+  })
+
   it('is made, with those above it, when it is first used', async () => {
     const root = join(await directory(), 'not', 'there', 'yet')
     const driver = filesystem(root)
@@ -50,10 +64,10 @@ describe('the root directory', () => {
   it('is refused in words when it is a symbolic link that leads nowhere: that is not an empty store', async () => {
     const root = join(await directory(), 'link')
     await symlink('nowhere', root)
-    for (const operation of [filesystem(root).get('key'), filesystem(root).put('key', Buffer.from('x'))]) {
-      await expect(operation).rejects.toThrow(`storage directory ${root}: it is a symbolic link that leads nowhere`)
-      await expect(operation).rejects.toThrow(StorageUnavailableError)
-    }
+    const driver = filesystem(root)
+    const refusal = new StorageUnavailableError(`storage directory ${root}: it is a symbolic link that leads nowhere`)
+    await expect(driver.get('key')).rejects.toThrow(refusal)
+    await expect(driver.put('key', Buffer.from('x'))).rejects.toThrow(refusal)
   })
 
   it.each(['ENOENT', 'EACCES', 'EPERM', 'EROFS'])('is refused in words when making it fails with %s', async (code) => {
@@ -64,12 +78,12 @@ describe('the root directory', () => {
     })
     const root = join(parent, 'a', 'b')
     const driver = filesystem(root, { fs })
-    for (const operation of [driver.get('key'), driver.put('key', Buffer.from('x')), driver.ping()]) {
-      await expect(operation).rejects.toThrow(
-        `storage directory ${root}: it is not there, and cannot be made in ${parent} (${code})`,
-      )
-      await expect(operation).rejects.toThrow(StorageUnavailableError)
-    }
+    const refusal = new StorageUnavailableError(
+      `storage directory ${root}: it is not there, and cannot be made in ${parent} (${code})`,
+    )
+    await expect(driver.get('key')).rejects.toThrow(refusal)
+    await expect(driver.put('key', Buffer.from('x'))).rejects.toThrow(refusal)
+    await expect(driver.ping()).rejects.toThrow(refusal)
   })
 
   it('is refused in words when it takes no directories, and says of those that they are missing', async () => {
