@@ -1,6 +1,6 @@
 import { RegistryError } from '../errors.ts'
 import { type Digest, type DigestAlgorithm, isDigestAlgorithm, parseDigest } from '../spec/digest.ts'
-import { parseRepositoryName, parseTag } from '../spec/name.ts'
+import { isUploadId, parseRepositoryName, parseTag } from '../spec/name.ts'
 import { formatQuery, NO_PARAMETERS, type Parameters, pageSize, parseQuery, single } from './query.ts'
 
 /** Every request a registry understands; comments give the specification's endpoint ids. */
@@ -48,9 +48,6 @@ export type RouteOf<K extends Route['kind']> = Route extends infer R
 
 /** Most `tag` parameters of one manifest PUT; the specification wants at least 10. */
 export const MAX_TAG_PARAMETERS = 100
-
-/** Longest upload id, in characters. */
-const MAX_UPLOAD_ID_LENGTH = 128
 
 /** What a path can name, and the methods that it answers, as `Allow` lists them. */
 const ALLOWED = {
@@ -317,17 +314,6 @@ function uploadOf({ name, item }: Resource): { readonly name: string; readonly u
   const repository = parseRepositoryName(name)
   if (isUploadId(item)) return { name: repository, upload: item }
   throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
-}
-
-/** Distribution's grammar of ids, but for a leading `.`: no storage reads these as a path. */
-function isUploadId(text: string): boolean {
-  if (text.length > MAX_UPLOAD_ID_LENGTH || text.startsWith('.')) return false
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i)
-    const alphanumeric = (c >= 0x30 && c <= 0x39) || (c >= 0x41 && c <= 0x5a) || (c >= 0x61 && c <= 0x7a)
-    if (!alphanumeric && c !== 0x2d && c !== 0x5f && c !== 0x3d && c !== 0x2e) return false
-  }
-  return true
 }
 
 function requiredDigest(parameters: Parameters): Digest {

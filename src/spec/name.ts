@@ -53,6 +53,19 @@ export function parseTag(text: string): string {
   })
 }
 
+/** Longest upload id, in characters. */
+const MAX_UPLOAD_ID_LENGTH = 128
+
+/** Whether `text` can be the id of an upload: Distribution's grammar, but for a leading `.`: no storage reads these as a path. */
+export function isUploadId(text: string): boolean {
+  if (text.length === 0 || text.length > MAX_UPLOAD_ID_LENGTH || text.startsWith('.')) return false
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i)
+    if (!isAlphanumeric(c) && !(c >= 0x41 && c <= 0x5a) && !'-_=.'.includes(text.charAt(i))) return false
+  }
+  return true
+}
+
 /** Length of the separator at `at`; 0 where there is none, which makes the scan stop on the same character. */
 function separatorLength(text: string, at: number): number {
   const c = text.charCodeAt(at)

@@ -16,7 +16,7 @@ import { RegistryError } from '../errors.ts'
 import type { Descriptor } from '../spec/descriptor.ts'
 import { algorithmOf, type Digest } from '../spec/digest.ts'
 import { MEDIA_TYPES } from '../spec/media-types.ts'
-import { isRepositoryName, parseRepositoryName } from '../spec/name.ts'
+import { isRepositoryName, isUploadId, parseRepositoryName } from '../spec/name.ts'
 import { KeyNotFoundError, type ObjectStat, type StorageDriver } from './driver.ts'
 import { blobData, digestOfLinkKey, isWholeLink, linkContent, parseLink, RepositoryLayout } from './layout.ts'
 import { StorageCore } from './storage-core.ts'
@@ -24,9 +24,6 @@ import { UploadSession } from './upload-session.ts'
 
 /** How long a signed URL lasts, in milliseconds; as with Distribution. */
 const SIGNED_URL_MS = 20 * 60 * 1000
-
-/** A URL-safe id that cannot be guessed: ours are UUIDs, Distribution's are too. */
-const UPLOAD_ID = /^[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,127}$/
 
 /** Blobs of one repository over a storage driver. A blob is visible where it is linked, and nowhere else. */
 export class BlobStore implements Blobs {
@@ -77,7 +74,7 @@ export class BlobStore implements Blobs {
 
   async resumeUpload(id: string, context: OperationContext = {}): Promise<Upload> {
     const signal = context.signal && { signal: context.signal }
-    if (!UPLOAD_ID.test(id)) throw unknownUpload(id)
+    if (!isUploadId(id)) throw unknownUpload(id)
     const key = this.#layout.uploadData(id)
     const mark = this.#layout.uploadStartedAt(id)
     const known = this.#core.uploads.peek(key)
