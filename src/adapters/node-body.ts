@@ -1,7 +1,7 @@
 import type { Http2ServerRequest } from 'node:http2'
 import { RegistryError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import type { NodeRequest, NodeResponse } from './node-request.ts'
+import type { NodeRequest, NodeResponse } from './node-message.ts'
 
 const ALREADY_READ = 'the request body was already read: mount the registry before body parsers such as express.json()'
 

@@ -1,13 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { HttpRequest } from '../http/message.ts'
 import { consoleLogger, type Logger } from '../logger.ts'
 import { locate } from './mount-path.ts'
 import { nodeBody } from './node-body.ts'
+import type { NodeRequest, NodeResponse } from './node-message.ts'
 import { breakWhenStalled } from './node-stall.ts'
-
-export type NodeRequest = IncomingMessage | Http2ServerRequest
-export type NodeResponse = ServerResponse | Http2ServerResponse
 
 export interface AdapterOptions {
   /** Default: warnings and errors to standard error. */

@@ -4,7 +4,8 @@ import { constants } from 'node:http2'
 import type { HttpResponse } from '../http/message.ts'
 import { hasBody } from './node-body.ts'
 import { lingerThenEnd, lingerThenReset } from './node-linger.ts'
-import { hasLeft, type NodeRequest, type NodeResponse } from './node-request.ts'
+import type { NodeRequest, NodeResponse } from './node-message.ts'
+import { hasLeft } from './node-request.ts'
 
 /**
  * Writes a neutral response to Node's: the one place where bytes leave. Disposes of its body in any case.

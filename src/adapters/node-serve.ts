@@ -3,14 +3,8 @@ import type { HttpHandler } from '../http/message.ts'
 import { consoleLogger, type Logger } from '../logger.ts'
 import { checkAdapterOptions } from './mount-options.ts'
 import { serverOf } from './node-body.ts'
-import {
-  type AdapterOptions,
-  hasLeft,
-  type Mounted,
-  type NodeRequest,
-  type NodeResponse,
-  nodeRequest,
-} from './node-request.ts'
+import type { NodeRequest, NodeResponse } from './node-message.ts'
+import { type AdapterOptions, hasLeft, type Mounted, nodeRequest } from './node-request.ts'
 import { send } from './node-send.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { NodeRequest, NodeResponse } from './node-request.ts'
+import type { NodeRequest, NodeResponse } from './node-message.ts'
 
 /** How long an upload may bring nothing at all. */
 const PERIOD_MS = 30_000

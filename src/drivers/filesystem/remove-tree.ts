@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { codeOf, isMissing } from './errors.ts'
-import type { FileOps } from './file-ops.ts'
+import { type FileOps, isThere } from './file-ops.ts'
 
 /** After this nobody can still be writing a temporary file, or deleting a folder. */
 const LEFT_AFTER_MS = 24n * 60n * 60n * 1000n
@@ -31,16 +31,6 @@ export async function removeFolder(ops: FileOps, path: string): Promise<void> {
       // Somebody who had the folder open made one more file in it, or removed one before us.
       if (!isMissing(error) && codeOf(error) !== 'ENOTEMPTY' && codeOf(error) !== 'EEXIST') throw error
     }
-  }
-}
-
-async function isThere(ops: FileOps, path: string): Promise<boolean> {
-  try {
-    await ops.lstat(path)
-    return true
-  } catch (error) {
-    if (isMissing(error)) return false
-    throw error
   }
 }
 

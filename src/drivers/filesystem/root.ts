@@ -1,8 +1,8 @@
 import { dirname, join, resolve } from 'node:path'
 import { StorageUnavailableError } from '../../storage/driver.ts'
 import { DirectorySync } from './directory-sync.ts'
-import { codeOf, isMissing, storageError } from './errors.ts'
-import type { FileOps } from './file-ops.ts'
+import { codeOf, storageError } from './errors.ts'
+import { type FileOps, isThere } from './file-ops.ts'
 
 /**
  * The root directory without symbolic links, made where it is missing.
@@ -53,14 +53,7 @@ async function makeRoot(ops: FileOps, directory: string, isDurable: boolean, err
 async function missingDirectories(ops: FileOps, path: string): Promise<string[]> {
   const missing: string[] = []
   for (let one = path; ; one = dirname(one)) {
-    const isThere = await ops.lstat(one).then(
-      () => true,
-      (error: unknown) => {
-        if (isMissing(error)) return false
-        throw error
-      },
-    )
-    if (isThere || one === dirname(one)) return missing
+    if (one === dirname(one) || (await isThere(ops, one))) return missing
     missing.unshift(one)
   }
 }

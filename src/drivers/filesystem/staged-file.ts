@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path'
 import { KeyNotFoundError } from '../../storage/driver.ts'
 import type { Directories } from './directories.ts'
 import { codeOf, hasNoLinks, isMissing, keyError } from './errors.ts'
-import { type FileOps, NOFOLLOW } from './file-ops.ts'
+import { type FileOps, isThere, NOFOLLOW } from './file-ops.ts'
 
 interface StagedFileContext {
   readonly ops: FileOps
@@ -211,16 +211,6 @@ export class StagedFile {
       await this.#ops.link(from, second)
       await this.#ops.rename(second, to)
     }
-  }
-}
-
-async function isThere(ops: FileOps, path: string): Promise<boolean> {
-  try {
-    await ops.lstat(path)
-    return true
-  } catch (error) {
-    if (isMissing(error)) return false
-    throw error
   }
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { Writable } from 'node:stream'
 import type { ByteBody } from '../../bytes.ts'
 import { KeyNotFoundError, type ListEntry, type ListKeysOptions, type StorageDriver } from '../../storage/driver.ts'
-import type { DriverContractOptions, TestRunner } from '../driver-contract.ts'
+import type { DriverContractOptions, TestRunner } from './options.ts'
 
 /** What the parts of the suite work with. */
 export interface ContractContext {
