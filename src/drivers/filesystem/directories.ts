@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
-import { DirectorySync, identityOf } from './directory-sync.ts'
+import { DirectorySync } from './directory-sync.ts'
 import { codeOf, isMissing } from './errors.ts'
-import type { FileOps } from './file-ops.ts'
+import type { FileOps, FileStat } from './file-ops.ts'
 
 /** Directories remembered as durable; forgetting one costs two or three syncs too many. */
 const MAX_KNOWN = 20_000
@@ -67,11 +67,12 @@ export class Directories {
       const remembered = isNew ? unknown.slice(1) : unknown
       const identities = await Promise.all(remembered.map((path) => this.#identity(path)))
       const known = unknown.length === 0 ? directory : dirname(unknown.at(-1) ?? directory)
-      const [found] = await Promise.all([known, ...unknown].map((path) => sync.sync(path)))
-      if (known !== this.#root && found !== this.#durable.get(known)) {
+      const [isThere] = await Promise.all([known, ...unknown].map((path) => sync.sync(path)))
+      // After the sync: an identity never comes back, so if it is the remembered one now, that is what was synced.
+      if (known !== this.#root && (await this.#identity(known)) !== this.#durable.get(known)) {
         // Another process removed it and made it again: its own entry is as uncertain as ours.
         this.#durable.delete(known)
-        if (found === undefined && known === directory) return
+        if (!isThere && known === directory) return
         continue
       }
       remembered.forEach((path, index) => {
@@ -85,7 +86,7 @@ export class Directories {
   async settleRemoval(directory: string): Promise<void> {
     if (!this.#sync) return
     for (let path = directory; ; path = dirname(path)) {
-      if ((await this.#sync.sync(path)) !== undefined || path === this.#root) return
+      if ((await this.#sync.sync(path)) || path === this.#root) return
     }
   }
 
@@ -129,4 +130,9 @@ export class Directories {
     }
     this.#durable.set(path, identity)
   }
+}
+
+/** Tells a directory from one that took its name later; the inode number alone is used again at once. */
+function identityOf(stat: FileStat): string {
+  return `${stat.ino}-${stat.birthtimeNs}`
 }

@@ -1,10 +1,10 @@
 import { constants } from 'node:fs'
 import { codeOf, isMissing } from './errors.ts'
-import type { FileOps, FileStat } from './file-ops.ts'
+import type { FileOps } from './file-ops.ts'
 
 interface Running {
-  readonly current: Promise<string | undefined>
-  next?: Promise<string | undefined>
+  readonly current: Promise<boolean>
+  next?: Promise<boolean>
 }
 
 /**
@@ -20,17 +20,17 @@ export class DirectorySync {
   }
 
   /**
-   * Resolves when every entry that was in the directory at the time of the call is durable, with the directory's identity
-   * (see {@link identityOf}), or with `undefined` when there is no such directory.
+   * Resolves when every entry that was in the directory at the time of the call is durable: with whether there is such a
+   * directory.
    */
-  sync(directory: string): Promise<string | undefined> {
+  sync(directory: string): Promise<boolean> {
     const running = this.#running.get(directory)
     if (!running) return this.#begin(directory)
     running.next ??= running.current.then(ignore, ignore).then(() => this.#begin(directory))
     return running.next
   }
 
-  #begin(directory: string): Promise<string | undefined> {
+  #begin(directory: string): Promise<boolean> {
     const running: Running = { current: this.#syncNow(directory) }
     this.#running.set(directory, running)
     const end = (): void => {
@@ -41,26 +41,24 @@ export class DirectorySync {
     return running.current
   }
 
-  async #syncNow(directory: string): Promise<string | undefined> {
+  async #syncNow(directory: string): Promise<boolean> {
     let fd: number
     try {
       fd = await this.#ops.open(directory, constants.O_RDONLY | (constants.O_DIRECTORY ?? 0))
     } catch (error) {
-      if (isMissing(error)) return undefined
-      if (cannotSyncDirectories(error)) return ''
+      if (isMissing(error)) return false
+      if (cannotSyncDirectories(error)) return true
       throw error
     }
-    const [synced, stat] = await Promise.allSettled([this.#ops.fsync(fd), this.#ops.fstat(fd)])
-    await this.#ops.close(fd)
-    if (synced.status === 'rejected' && !cannotSyncDirectories(synced.reason)) throw synced.reason
-    if (stat.status === 'rejected') throw stat.reason
-    return identityOf(stat.value)
+    try {
+      await this.#ops.fsync(fd)
+    } catch (error) {
+      if (!cannotSyncDirectories(error)) throw error
+    } finally {
+      await this.#ops.close(fd)
+    }
+    return true
   }
-}
-
-/** Tells a directory from one that took its name later; the inode number alone is used again at once. */
-export function identityOf(stat: FileStat): string {
-  return `${stat.ino}-${stat.birthtimeNs}`
 }
 
 /** Windows opens or syncs no directories, some FUSE file systems neither: there the system itself has to care. */
