@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import {
   isRepositoryName,
   isTag,
+  isUploadId,
   MAX_NAME_LENGTH,
   MAX_TAG_LENGTH,
   parseRepositoryName,
@@ -323,5 +324,28 @@ describe('parseTag', () => {
     expect(error.code).toBe('MANIFEST_INVALID')
     expect(error.status).toBe(400)
     expect(error.detail).toEqual({ tag: 'a'.repeat(MAX_TAG_LENGTH) })
+  })
+})
+
+describe('isUploadId', () => {
+  it.each(['8d4f1b7e-3c52-4a6d-9f0e-1b2c3d4e5f60', 'a', '0', '-', '_.', 'dGVzdA==', 'a'.repeat(128)])(
+    'accepts %j',
+    (id) => {
+      expect(isUploadId(id)).toBe(true)
+    },
+  )
+
+  it.each(['', '.', '..', '.a', 'a/b', 'a b', 'a%2f', 'a\0', 'a\n', 'é', 'a'.repeat(129)])('refuses %j', (id) => {
+    expect(isUploadId(id)).toBe(false)
+  })
+
+  it('accepts only what is safe in a storage key', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom(...'aZ0._-=/+ '), maxLength: 4 }), (text) => {
+        expect(isUploadId(text)).toBe(/^[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,127}$/.test(text))
+        if (isUploadId(text)) expect(isKeySafe(text)).toBe(true)
+      }),
+      { numRuns: 2000 },
+    )
   })
 })
