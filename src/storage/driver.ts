@@ -5,6 +5,12 @@ import type { ByteBody, ByteRange, ByteSource } from '../bytes.ts'
  * Drivers import this file and nothing else of the storage core.
  */
 
+/** The folder in which all keys of the core lie: Distribution's, so that either program serves what the other wrote. */
+export const KEY_ROOT = 'docker/registry/v2'
+
+/** Where Distribution has no business, and never looks: for what only we know, a driver's own files among it. */
+export const OWN_ROOT: string = `${KEY_ROOT}/_wharfage`
+
 export interface ObjectStat {
   readonly key: string
   /** Bytes. */

@@ -1,4 +1,5 @@
 import { algorithmOf, type Digest, type DigestAlgorithm, hexOf, isDigest } from '../spec/digest.ts'
+import { KEY_ROOT, OWN_ROOT } from './driver.ts'
 
 /**
  * Where everything lies: Distribution's layout, so that either program serves what the other wrote. What Distribution has no
@@ -25,16 +26,15 @@ import { algorithmOf, type Digest, type DigestAlgorithm, hexOf, isDigest } from 
  *
  * A link holds `sha256:<hex>`, no newline. Characters of names, tags and digests are all safe in keys.
  */
-const ROOT = 'docker/registry/v2'
 
-export const REPOSITORIES: string = `${ROOT}/repositories`
-export const INTENTS: string = `${ROOT}/_wharfage/intents`
-export const CONDEMNED: string = `${ROOT}/_wharfage/condemned`
-export const FORMAT_MARKER: string = `${ROOT}/_wharfage/format.json`
+export const REPOSITORIES: string = `${KEY_ROOT}/repositories`
+export const INTENTS: string = `${OWN_ROOT}/intents`
+export const CONDEMNED: string = `${OWN_ROOT}/condemned`
+export const FORMAT_MARKER: string = `${OWN_ROOT}/format.json`
 
 export function blobData(digest: Digest): string {
   const hex = hexOf(digest)
-  return `${ROOT}/blobs/${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}/data`
+  return `${KEY_ROOT}/blobs/${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}/data`
 }
 
 /** A folder for a digest: `sha256/<hex>`. */

@@ -1,12 +1,10 @@
-/** Where the driver keeps what is its own, beside Distribution's `blobs` and `repositories`. */
-const LAYOUT = 'docker/registry/v2'
-const WORK = `${LAYOUT}/_wharfage`
+import { KEY_ROOT, OWN_ROOT } from '../../storage/driver.ts'
 
 /** Files being written and folders being deleted, under random names. */
-export const TEMPORARY: string = `${WORK}/tmp`
+export const TEMPORARY: string = `${OWN_ROOT}/tmp`
 
 /** Conditional writes in progress. */
-export const CLAIMS: string = `${WORK}/claims`
+export const CLAIMS: string = `${OWN_ROOT}/claims`
 
 /** Folders that hold no keys. */
 export const HIDDEN: ReadonlySet<string> = new Set([TEMPORARY, CLAIMS])
@@ -14,10 +12,10 @@ export const HIDDEN: ReadonlySet<string> = new Set([TEMPORARY, CLAIMS])
 const KEPT: ReadonlySet<string> = new Set([
   'docker',
   'docker/registry',
-  LAYOUT,
-  `${LAYOUT}/blobs`,
-  `${LAYOUT}/repositories`,
-  WORK,
+  KEY_ROOT,
+  `${KEY_ROOT}/blobs`,
+  `${KEY_ROOT}/repositories`,
+  OWN_ROOT,
 ])
 
 /**
@@ -26,5 +24,5 @@ const KEPT: ReadonlySet<string> = new Set([
  */
 export function isKept(folder: string): boolean {
   if (KEPT.has(folder) || folder.endsWith('/_uploads')) return true
-  return folder.startsWith(`${WORK}/`) && folder.indexOf('/', WORK.length + 1) < 0
+  return folder.startsWith(`${OWN_ROOT}/`) && folder.indexOf('/', OWN_ROOT.length + 1) < 0
 }
