@@ -38,7 +38,7 @@ export interface Backend {
 
 export interface Repository {
   readonly name: string
-  /** Removes every tag, manifest and link; the name leaves the catalog. Data goes with the next collection. */
+  /** Removes every tag, manifest, link and upload; the name leaves the catalog. Data goes with the next collection. @throws `NAME_UNKNOWN` when there is none */
   delete(context?: OperationContext): Promise<void>
   readonly blobs: Blobs
   readonly manifests: Manifests
@@ -184,9 +184,12 @@ export interface Tags {
   resolve(tag: string, context?: OperationContext): Promise<Digest>
   /** @throws `MANIFEST_UNKNOWN` when the target manifest is not in this repository. */
   set(tag: string, target: Digest, options?: SetTagOptions): Promise<void>
-  /** @throws `MANIFEST_UNKNOWN` */
+  /** Also takes away what an interrupted write left of a tag, though it is none. @throws `MANIFEST_UNKNOWN` */
   delete(tag: string, context?: OperationContext): Promise<void>
-  /** @throws `NAME_UNKNOWN` */
+  /**
+   * In byte order. Names alone are read: what an interrupted write left of a tag, which `resolve` does not know, may be among
+   * them until the tag is set or deleted. @throws `NAME_UNKNOWN`
+   */
   list(options?: ListOptions): AsyncIterable<string>
 }
 

@@ -57,7 +57,11 @@ export interface ListKeysOptions extends DriverOptions {
    * folder `t/a`; after `t/a/`, in a shallow listing, comes what follows that folder.
    */
   readonly after?: string
-  /** `false` (default): every key below `prefix`; `true`: its direct children only, folders as prefixes. */
+  /**
+   * `false` (default): every key below `prefix`; `true`: its direct children only, folders as prefixes. A store of real
+   * directories may show a folder in which no key is left (uploads come and go in one, Distribution leaves many behind): who
+   * has to know looks for a key below it.
+   */
   readonly shallow?: boolean
 }
 
@@ -99,6 +103,9 @@ export interface DriverUpload extends AsyncDisposable {
   /**
    * Appends whatever arrives; resolves when the bytes survive a crash. An interrupted source, or one that throws, rejects the
    * call with that error, but keeps the bytes it brought, durably, and counts them in `size`.
+   *
+   * A Node `Readable` stays its maker's: where it is the store or the signal that ends the call, it is paused, not destroyed,
+   * for behind it may be the socket on which a refusal has to travel. Any other iterable is told to `return`.
    */
   append(content: ByteSource, options?: AppendOptions): Promise<void>
   /** Ends the appending, in every process. Not yet visible at any key. Idempotent. */
@@ -155,7 +162,10 @@ export interface StorageDriver {
   createUpload(key: string, options?: CreateUploadOptions): Promise<DriverUpload>
   /**
    * Continues an upload, of this process or another, also one without a byte so far. What its `size` tells is durable from
-   * then on, also what a process wrote and was killed before it acknowledged it. @throws {@link KeyNotFoundError} when nothing of it is there */
+   * then on, also what a process wrote and was killed before it acknowledged it.
+   *
+   * @throws {@link KeyNotFoundError} when nothing of it is there
+   */
   resumeUpload(key: string, options?: DriverOptions): Promise<DriverUpload>
   /** Direct URL, or `undefined` when this driver cannot make one. */
   signUrl?(

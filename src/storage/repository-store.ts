@@ -30,10 +30,16 @@ export class RepositoryStore implements Repository {
     const folders = [manifests, referrers, layers, uploads]
     let found = false
     for await (const { key } of this.#core.driver.list(root, { shallow: true, ...(signal && { signal }) })) {
-      if (folders.includes(key)) found = true
+      // A store of directories may keep the one of uploads when the last of them is gone.
+      if (folders.includes(key) && (key !== uploads || (await this.#holdsKeys(uploads, signal)))) found = true
     }
     if (!found) throw new RegistryError('NAME_UNKNOWN', { detail: { name: this.name } })
     // Manifests first: from then on the name is gone from the catalog, whatever happens next.
     for (const one of folders) await this.#core.driver.deletePrefix(one)
+  }
+
+  async #holdsKeys(folder: string, signal: AbortSignal | undefined): Promise<boolean> {
+    for await (const _ of this.#core.driver.list(folder, signal && { signal })) return true
+    return false
   }
 }

@@ -72,6 +72,33 @@ export function testUploads({ runner: { describe, it }, create, reopen, largeObj
       }
     })
 
+    it('leaves a stream that it stops reading to its maker', async () => {
+      const driver = await create()
+      const upload = await driver.createUpload(KEY)
+      const abort = new AbortController()
+      const reason = new Error('no longer wanted')
+      const source = new Readable({ read: () => void setImmediate(() => abort.abort(reason)) })
+      source.push(text('some'))
+      await assert.rejects(upload.append(source, { signal: abort.signal }), (thrown) => thrown === reason)
+      assert.equal(source.destroyed, false)
+      source.destroy()
+    })
+
+    it('leaves no key behind when it is gone, nor its folder when that is deleted', async () => {
+      const driver = await create()
+      const uploads = FOLDER.slice(0, FOLDER.lastIndexOf('/'))
+      const repository = uploads.slice(0, uploads.lastIndexOf('/'))
+      const upload = await driver.createUpload(KEY)
+      await driver.put(`${FOLDER}/startedat`, text('now'))
+      await upload.append(text('some'))
+      await upload.abort()
+      await driver.deletePrefix(FOLDER)
+      assert.deepEqual(await listed(driver, repository), [])
+      assert.deepEqual(await listed(driver, uploads, { shallow: true }), [])
+      await driver.deletePrefix(uploads)
+      assert.deepEqual(await listed(driver, repository, { shallow: true }), [])
+    })
+
     it('goes on in another process, from what is there', async () => {
       const driver = await create()
       await driver.put(`${FOLDER}/state`, text('{}'))
