@@ -54,12 +54,6 @@ export function streamBody(stream: Readable, size: number): ByteBody {
   }
 }
 
-/** Any source as a Node stream; a `Readable` (an `IncomingMessage`, say) is handed back as it is. */
-export function toReadable(source: ByteSource): Readable {
-  if (source instanceof Readable) return source
-  return Readable.from(source instanceof Uint8Array ? [source] : source, { objectMode: false })
-}
-
 /**
  * Reads a whole source into memory, up to `maxBytes`.
  *

@@ -13,7 +13,7 @@ import { send } from './node-send.ts'
  * @returns `false` when the request is not ours, and untouched
  * @throws what the handler threw: nothing has been sent then. What fails later is logged.
  */
-export type Serve = (req: NodeRequest, res: NodeResponse, mounted: Mounted) => Promise<boolean>
+type Serve = (req: NodeRequest, res: NodeResponse, mounted: Mounted) => Promise<boolean>
 
 /** What every adapter over Node's objects does. Warns once of a server that would cut long uploads off. */
 export function createServe(handler: HttpHandler, options: AdapterOptions): Serve {

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { ByteSource } from '../bytes.ts'
 
 /** Takes a chunk, which is lent until the promise resolves, or, where there is none, for the call; then the next may come. */
-export type Accept = (chunk: Uint8Array) => Promise<void> | undefined
+type Accept = (chunk: Uint8Array) => Promise<void> | undefined
 
 /**
  * Feeds a source to `accept`, chunk by chunk. Resolves at its end; rejects with the error of the source, of `accept`, or

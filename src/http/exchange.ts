@@ -23,7 +23,7 @@ export interface Exchange<K extends GuardedKind = GuardedKind> {
   readonly settings: Settings
 }
 
-export type Endpoint<K extends GuardedKind> = (exchange: Exchange<K>) => HttpResponse | Promise<HttpResponse>
+type Endpoint<K extends GuardedKind> = (exchange: Exchange<K>) => HttpResponse | Promise<HttpResponse>
 
 /** Adding a route without an endpoint is a compile error; the table of required access is typed the same way. */
 export type Endpoints = { readonly [K in GuardedKind]: Endpoint<K> }

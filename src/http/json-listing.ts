@@ -6,7 +6,7 @@ import type { HttpResponse } from './message.ts'
 /** Characters gathered before they go out, and up to which a listing is sent with its length. */
 const CHUNK_LENGTH = 64 * 1024
 
-export interface Page {
+interface Page {
   readonly items: readonly string[]
   /** There is at least one more after these. */
   readonly more: boolean

@@ -15,7 +15,7 @@ const push = ({ name }: { readonly name: string }): readonly Access[] => [
 const remove = ({ name }: { readonly name: string }): readonly Access[] => [repository(name, 'delete')]
 
 /** What each request needs, as Distribution asks for it. A route without a row does not compile. */
-export const requiredAccess: { readonly [K in GuardedKind]: (route: RouteOf<K>) => readonly Access[] } = {
+const requiredAccess: { readonly [K in GuardedKind]: (route: RouteOf<K>) => readonly Access[] } = {
   ping: () => [],
   getBlob: pull,
   headBlob: pull,

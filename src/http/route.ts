@@ -47,7 +47,7 @@ export type RouteOf<K extends Route['kind']> = Route extends infer R
   : never
 
 /** Most `tag` parameters of one manifest PUT; the specification wants at least 10. */
-export const MAX_TAG_PARAMETERS = 100
+const MAX_TAG_PARAMETERS = 100
 
 /** What a path can name, and the methods that it answers, as `Allow` lists them. */
 const ALLOWED = {
@@ -117,7 +117,7 @@ export function formatRoute(route: Route, mountPath?: string): { readonly method
 }
 
 /** Without a trailing slash; `undefined` for one that cannot be a path of this host (`//elsewhere`). */
-export function normalizeMountPath(mountPath: string | undefined): string | undefined {
+function normalizeMountPath(mountPath: string | undefined): string | undefined {
   if (mountPath === undefined || mountPath === '' || mountPath === '/') return ''
   if (mountPath.charCodeAt(0) !== 0x2f || mountPath.charCodeAt(1) === 0x2f) return undefined
   return mountPath.endsWith('/') ? mountPath.slice(0, -1) : mountPath

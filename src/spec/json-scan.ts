@@ -15,12 +15,13 @@ export const DEFAULT_JSON_LIMITS: JsonLimits = { maxDepth: 16, maxTokens: 200_00
 /** A JSON object, read by name only: never merged into another one, so that a key `__proto__` is a key like any other. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
+/** @internal What {@link readJson} found. */
 export type JsonReading =
   | { readonly value: unknown; readonly problem?: never }
   /** Why it was refused, for the client's eyes; `cause` for the log. */
   | { readonly problem: string; readonly cause?: unknown }
 
-export interface ReadJsonOptions {
+interface ReadJsonOptions {
   readonly limits?: JsonLimits
   /** Refuse an object with the same key twice: parsers disagree on which one counts. */
   readonly uniqueKeys?: boolean
@@ -46,7 +47,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
 }
 
 /**
- * One look at the bytes before they are parsed. It does not check the grammar, which the parser does: of malformed input it
+ * @internal One look at the bytes before they are parsed. It does not check the grammar, which the parser does: of malformed input it
  * may say anything but never fails.
  *
  * @returns the number of object members, or what is wrong

@@ -1,7 +1,7 @@
 import type { JsonObject } from './json-scan.ts'
 
 /** The keys that an object of a specification gives a meaning to. */
-export interface KnownKeys {
+interface KnownKeys {
   readonly exact: ReadonlySet<string>
   readonly folded: ReadonlySet<string>
   readonly longest: number

@@ -33,6 +33,7 @@ export interface ManifestLimits extends JsonLimits {
   readonly maxDescriptors: number
 }
 
+/** @internal */
 export const DEFAULT_MANIFEST_LIMITS: ManifestLimits = { ...DEFAULT_JSON_LIMITS, maxDescriptors: 10_000 }
 
 const KINDS: ReadonlyMap<string, ManifestKind> = new Map([

@@ -10,14 +10,6 @@ export const MEDIA_TYPES = {
   octetStream: 'application/octet-stream',
 } as const
 
-/** The types in which Distribution can read a manifest back. */
-export const DISTRIBUTION_MANIFEST_TYPES: ReadonlySet<string> = new Set([
-  MEDIA_TYPES.ociManifest,
-  MEDIA_TYPES.ociIndex,
-  MEDIA_TYPES.dockerManifest,
-  MEDIA_TYPES.dockerList,
-])
-
 /** Longest type and longest subtype, in characters (RFC 6838 §4.2). */
 const MAX_PART_LENGTH = 127
 

@@ -3,7 +3,7 @@ import { RegistryError } from '../errors.ts'
 /** Longest repository name, in characters, as Distribution has it: with the host name it must fit 255. */
 export const MAX_NAME_LENGTH = 255
 
-/** Longest tag, in characters. */
+/** @internal Longest tag, in characters. */
 export const MAX_TAG_LENGTH = 128
 
 /**

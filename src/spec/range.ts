@@ -6,7 +6,7 @@ export interface Range {
   readonly end: number
 }
 
-/** Ranges in one request beyond which it is answered whole: RFC 9110 §14.2 warns of many small ones. */
+/** @internal Ranges in one request beyond which it is answered whole: RFC 9110 §14.2 warns of many small ones. */
 export const MAX_RANGES = 64
 
 /**
@@ -63,12 +63,12 @@ export function parseContentRange(header: string): Range | undefined {
   return { start, end: last + 1 }
 }
 
-/** `Range` of a request. */
+/** @internal `Range` of a request, as a client writes it. */
 export function formatRange(ranges: readonly Range[]): string {
   return `bytes=${ranges.map(formatChunkRange).join(',')}`
 }
 
-/** `Content-Range` of an upload's chunk: `0-99`. */
+/** @internal `Content-Range` of an upload's chunk: `0-99`. */
 export function formatChunkRange(range: Range): string {
   return `${range.start}-${range.end - 1}`
 }

@@ -1,5 +1,5 @@
 /** Bytes of a pooled buffer: large enough that a system call per buffer no longer matters. */
-export const POOLED_BYTES: number = 1024 * 1024
+const POOLED_BYTES = 1024 * 1024
 
 /** What somebody gets while all pooled ones are out: slower, but a thousand slow clients then hold 64 MiB, not 1 GiB. */
 const SPARE_BYTES = 64 * 1024

@@ -3,7 +3,7 @@ import { isSegment } from '../key.ts'
 import { isMissing } from './errors.ts'
 import type { FileOps } from './file-ops.ts'
 
-export interface Listing {
+interface Listing {
   readonly ops: FileOps
   readonly root: string
   /** Folders that hold nothing of the store's, by key. */

@@ -7,7 +7,7 @@ import { type FileOps, isThere } from './file-ops.ts'
 const LEFT_AFTER_MS = 24n * 60n * 60n * 1000n
 
 /** Removes a file, or a folder with all that is in it; somebody else may be doing the same. */
-export async function removeTree(ops: FileOps, path: string): Promise<void> {
+async function removeTree(ops: FileOps, path: string): Promise<void> {
   try {
     if ((await ops.lstat(path)).isDirectory()) await removeFolder(ops, path)
     else await ops.unlink(path)

@@ -68,7 +68,7 @@ export async function readBody(body: ByteBody): Promise<Uint8Array> {
 }
 
 /** A sink that keeps what it gets, and gives the event loop a turn for each write. */
-export class CollectingSink extends Writable {
+class CollectingSink extends Writable {
   readonly #chunks: Uint8Array[] = []
 
   constructor() {
