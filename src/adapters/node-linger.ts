@@ -38,6 +38,11 @@ export function lingerThenEnd(req: IncomingMessage, res: ServerResponse, last: s
 export function lingerThenReset(stream: ServerHttp2Stream): void {
   // Otherwise Node resets a stream that nobody reads as soon as the answer is out.
   stream.pause()
-  const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), LINGER_MS).unref()
+  const reset = () => {
+    stream.close(constants.NGHTTP2_NO_ERROR)
+    // What came in and was not read would keep the stream for as long as its session lives.
+    stream.resume()
+  }
+  const timer = setTimeout(reset, LINGER_MS).unref()
   stream.once('close', () => clearTimeout(timer))
 }
