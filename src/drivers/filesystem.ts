@@ -55,7 +55,6 @@ export function filesystem(rootDirectory: string, options?: FilesystemOptions): 
 /** {@link StorageDriver} over a directory. */
 export class FilesystemDriver implements StorageDriver {
   readonly name = 'filesystem'
-  readonly conditionalPuts = true
   readonly #directory: string
   readonly #ops: FileOps
   readonly #logger: Logger
@@ -73,6 +72,10 @@ export class FilesystemDriver implements StorageDriver {
     this.#ops = options.fs ?? nodeFileOps
     this.#logger = options.logger ?? consoleLogger
     this.#isDurable = options.durability !== 'none'
+  }
+
+  async conditionalPuts(): Promise<boolean> {
+    return true
   }
 
   get(key: string, options?: DriverOptions): Promise<{ stat: ObjectStat; content: Uint8Array }> {

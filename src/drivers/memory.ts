@@ -43,7 +43,6 @@ interface StoredObject {
 /** {@link StorageDriver} over a `Map`. */
 export class MemoryDriver implements StorageDriver {
   readonly name = 'memory'
-  readonly conditionalPuts = true
   readonly #objects = new Map<string, StoredObject>()
   readonly #keys = new SortedKeys()
   readonly #uploads = new Map<string, Staged>()
@@ -54,6 +53,10 @@ export class MemoryDriver implements StorageDriver {
     checkOptions('memory()', options, { maxBytes: true })
     checkAmount('maxBytes', options.maxBytes)
     this.#budget = new Budget(options.maxBytes ?? 1024 ** 3)
+  }
+
+  async conditionalPuts(): Promise<boolean> {
+    return true
   }
 
   async get(key: string, options?: DriverOptions): Promise<{ stat: ObjectStat; content: Uint8Array }> {
@@ -135,7 +138,10 @@ export class MemoryDriver implements StorageDriver {
   }
 
   #open(key: string, staged: Staged): DriverUpload {
-    return new MemoryUpload(key, staged, (target, content) => this.#store(target, content))
+    return new MemoryUpload(key, staged, {
+      store: (target, content) => this.#store(target, content),
+      remove: (target) => this.#remove(target),
+    })
   }
 
   #find(key: string, options: DriverOptions | undefined): StoredObject {
@@ -249,17 +255,23 @@ class Staged {
   }
 }
 
+/** What an upload does to the objects of its store. */
+interface UploadObjects {
+  store(key: string, content: Uint8Array): void
+  remove(key: string): void
+}
+
 class MemoryUpload implements DriverUpload {
   readonly #key: string
   readonly #staged: Staged
-  readonly #store: (key: string, content: Uint8Array) => void
+  readonly #objects: UploadObjects
   #size: number
   #committed: string | undefined
 
-  constructor(key: string, staged: Staged, store: (key: string, content: Uint8Array) => void) {
+  constructor(key: string, staged: Staged, objects: UploadObjects) {
     this.#key = key
     this.#staged = staged
-    this.#store = store
+    this.#objects = objects
     this.#size = staged.size
   }
 
@@ -286,12 +298,13 @@ class MemoryUpload implements DriverUpload {
     options?.signal?.throwIfAborted()
     if (this.#committed === key) return
     this.#require('open', 'sealed')
-    this.#store(key, this.#staged.publish())
+    this.#objects.store(key, this.#staged.publish())
     this.#committed = key
   }
 
-  async abort(): Promise<void> {
+  async discard(beside: readonly string[] = []): Promise<void> {
     this.#staged.drop()
+    for (const key of beside) this.#objects.remove(key)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

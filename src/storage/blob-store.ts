@@ -58,8 +58,8 @@ export class BlobStore implements Blobs {
   }
 
   async startUpload(options: StartUploadOptions = {}): Promise<UploadSession> {
-    const { signal, digest, size } = options
-    const session = await this.#createSession(options, digest !== undefined ? { target: blobData(digest) } : {}, size)
+    const { signal } = options
+    const session = await this.#createSession(options, true)
     // Not made durable: an upload without a byte may be lost with the power, its client starts again.
     await this.#core.driver.put(
       this.#layout.uploadStartedAt(session.id),
@@ -91,7 +91,7 @@ export class BlobStore implements Blobs {
       layout: this.#layout,
       id,
       startedAt: started?.startedAt ?? new Date(),
-      upload: upload ?? (await this.#core.driver.createUpload(key, signal)),
+      upload: upload ?? (await this.#core.driver.createUpload(key, { ...signal, takenOver: known === undefined })),
       algorithm: known?.algorithm,
     })
   }
@@ -136,7 +136,7 @@ export class BlobStore implements Blobs {
   async put(content: ByteSource, options: StartUploadOptions = {}): Promise<Descriptor> {
     checkBlobContent(content)
     const { digest, size, signal, algorithm = 'sha256' } = options
-    const session = await this.#createSession(options, digest !== undefined ? { target: blobData(digest) } : {}, size)
+    const session = await this.#createSession(options, false)
     try {
       const counted = { at: 0, ...(signal && { signal }) }
       const stored =
@@ -169,20 +169,12 @@ export class BlobStore implements Blobs {
     }
   }
 
-  /** Starts a session without a mark: one request sees it through, nobody else needs to find it. */
-  async #createSession(
-    { algorithm, digest, signal }: StartUploadOptions,
-    target: { readonly target?: string },
-    size: number | undefined,
-  ): Promise<UploadSession> {
+  /** Without a mark where one request sees it through, and nobody else needs to find it. */
+  async #createSession({ algorithm, digest, signal }: StartUploadOptions, isMarked: boolean): Promise<UploadSession> {
     const id = randomUUID()
     const key = this.#layout.uploadData(id)
     const announced = digest !== undefined ? algorithmOf(digest) : (algorithm ?? 'sha256')
-    const upload = await this.#core.driver.createUpload(key, {
-      ...target,
-      ...(size !== undefined && { size }),
-      ...(signal && { signal }),
-    })
+    const upload = await this.#core.driver.createUpload(key, signal && { signal })
     const startedAt = new Date()
     this.#core.uploads.begin(key, announced, startedAt)
     return new UploadSession({
@@ -192,6 +184,7 @@ export class BlobStore implements Blobs {
       startedAt,
       upload,
       algorithm: announced,
+      isMarked,
     })
   }
 

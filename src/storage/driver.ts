@@ -81,6 +81,13 @@ export interface AppendOptions extends DriverOptions {
   readonly observe?: (bytes: Uint8Array) => void
   /** `false` when `commit` follows in the same request, which makes everything durable anyway. Default: true. */
   readonly durable?: boolean
+  /**
+   * With `durable: false`: the key to which `commit` is going to publish, where it is known already. An object store that has
+   * no byte of the upload yet then writes straight towards that key, invisible until `commit`, and nothing is copied. The
+   * price: what an interrupted source brought may be lost (`size` says so), and `seal` may have nothing to read again, so
+   * whoever says this has to compute the digest from what `observe` is shown.
+   */
+  readonly target?: string
 }
 
 /** What is in an upload once nothing can be appended any more. */
@@ -92,7 +99,7 @@ export interface SealedUpload {
    * can have changed one: a digest computed over what was appended is then a digest of what will be published.
    */
   readonly exclusive: boolean
-  /** Opens what is there, to hash it again. */
+  /** Opens what is there, to hash it again. Rejects where all of it went straight towards {@link AppendOptions.target}. */
   read(options?: DriverOptions): Promise<ByteBody>
 }
 
@@ -112,19 +119,23 @@ export interface DriverUpload extends AsyncDisposable {
   seal(options?: DriverOptions): Promise<SealedUpload>
   /**
    * Seals, then atomically publishes the bytes at `key`, durably; the same content twice, or from two nodes, succeeds for both.
-   * What is staged stays until its folder is deleted, so that an upload which was published, and not yet removed, is never
-   * found with fewer bytes than were acknowledged.
+   * What is staged stays until `discard`, so that an upload which was published, and not yet removed, is never found with
+   * fewer bytes than were acknowledged.
    */
   commit(key: string, options?: DriverOptions): Promise<void>
-  /** Drops the upload and its bytes. Idempotent, and a no-op after commit. */
-  abort(): Promise<void>
+  /**
+   * Removes what is staged, published or not, and the keys in `beside`, which lie in the same folder; a driver may remove the
+   * whole folder. Idempotent. What it removed may come back when the power fails.
+   */
+  discard(beside?: readonly string[]): Promise<void>
 }
 
 export interface CreateUploadOptions extends DriverOptions {
-  /** Where it will be published, if known: object stores then write straight towards it, invisible until `commit`. One request only: not resumable. */
-  readonly target?: string
-  /** Bytes, if known. */
-  readonly size?: number
+  /**
+   * Whether another process may have begun it, and left behind what cannot be continued (it was killed before it could write
+   * down what it had): a driver whose store would keep that for ever looks for it when the upload is discarded.
+   */
+  readonly takenOver?: boolean
 }
 
 /**
@@ -137,8 +148,11 @@ export interface CreateUploadOptions extends DriverOptions {
 export interface StorageDriver {
   /** For logs and metrics: `memory`, `filesystem`, `s3`, … */
   readonly name: string
-  /** Whether `PutOptions.ifVersion` holds; found out once and honestly. Where it does not, `If-Match` is refused, not ignored. */
-  readonly conditionalPuts: boolean
+  /**
+   * Whether `PutOptions.ifVersion` holds; where that depends on the store, it is tried out once, when first asked. Where it
+   * does not hold, `If-Match` is refused, not ignored.
+   */
+  conditionalPuts(options?: DriverOptions): Promise<boolean>
   /** Smallest part but the last that an upload likes, in bytes; told to clients as `OCI-Chunk-Min-Length`. */
   readonly minChunkBytes?: number
   /** Whole small object. @throws {@link KeyNotFoundError} */
@@ -161,10 +175,10 @@ export interface StorageDriver {
    */
   createUpload(key: string, options?: CreateUploadOptions): Promise<DriverUpload>
   /**
-   * Continues an upload, of this process or another, also one without a byte so far. What its `size` tells is durable from
-   * then on, also what a process wrote and was killed before it acknowledged it.
+   * Continues an upload, of this process or another. What its `size` tells is durable from then on, also what a process wrote
+   * and was killed before it acknowledged it.
    *
-   * @throws {@link KeyNotFoundError} when nothing of it is there
+   * @throws {@link KeyNotFoundError} when nothing of it is there; a driver may count an upload without a byte as that
    */
   resumeUpload(key: string, options?: DriverOptions): Promise<DriverUpload>
   /** Direct URL, or `undefined` when this driver cannot make one. */

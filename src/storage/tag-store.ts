@@ -104,7 +104,7 @@ export class TagStore implements Tags {
   async deleteIfAt(tag: string, { digest, stat: { version } }: TagTarget): Promise<boolean> {
     const { driver } = this.#core
     try {
-      if (driver.conditionalPuts && version !== undefined) {
+      if (version !== undefined && (await driver.conditionalPuts())) {
         await driver.delete(this.#layout.tagCurrent(tag), { ifVersion: version })
       } else {
         if ((await this.current(tag))?.digest !== digest) return false
@@ -122,7 +122,7 @@ export class TagStore implements Tags {
   /** @internal Checks what is expected of `tag` now, and turns it into a condition on the write. */
   async condition(tag: string, expected: ExpectedTag | undefined): Promise<TagCondition | undefined> {
     if (expected === undefined) return undefined
-    if (!this.#core.driver.conditionalPuts) {
+    if (!(await this.#core.driver.conditionalPuts())) {
       throw new RegistryError('UNSUPPORTED', {
         message: 'this storage cannot change a tag on a condition: leave out If-Match and If-None-Match',
       })

@@ -8,7 +8,7 @@ import { type StorageDriver, StorageUnavailableError } from './driver.ts'
 export function translateOutages(driver: StorageDriver): StorageDriver {
   return {
     name: driver.name,
-    conditionalPuts: driver.conditionalPuts,
+    conditionalPuts: (options) => driver.conditionalPuts(options).catch(rethrowOutage),
     ...(driver.minChunkBytes !== undefined && { minChunkBytes: driver.minChunkBytes }),
     get: (key, options) => driver.get(key, options).catch(rethrowOutage),
     put: (key, content, options) => driver.put(key, content, options).catch(rethrowOutage),

@@ -6,7 +6,12 @@ import { RegistryError } from '../errors.ts'
 import type { Descriptor } from '../spec/descriptor.ts'
 import { algorithmOf, type Digest, type DigestAlgorithm, finishDigest } from '../spec/digest.ts'
 import { MEDIA_TYPES } from '../spec/media-types.ts'
-import { type DriverUpload, KeyNotFoundError, UploadTakenOverError } from './driver.ts'
+import {
+  type AppendOptions as DriverAppendOptions,
+  type DriverUpload,
+  KeyNotFoundError,
+  UploadTakenOverError,
+} from './driver.ts'
 import { blobData, linkContent, type RepositoryLayout } from './layout.ts'
 import type { StorageCore } from './storage-core.ts'
 import { rethrowOutage } from './translate-outages.ts'
@@ -30,6 +35,8 @@ export interface UploadSessionOptions {
   readonly upload: DriverUpload
   /** What the client announced. Default: sha256; another one only costs a second reading. */
   readonly algorithm?: DigestAlgorithm | undefined
+  /** Whether the mark by which others find it was written. Default: true. */
+  readonly isMarked?: boolean
 }
 
 /**
@@ -44,14 +51,16 @@ export class UploadSession implements Upload {
   readonly #key: string
   readonly #upload: DriverUpload
   readonly #algorithm: DigestAlgorithm
+  readonly #beside: readonly string[]
 
   /** @internal Uploads are begun and resumed by a `BlobStore`. */
-  constructor({ core, layout, id, startedAt, upload, algorithm = 'sha256' }: UploadSessionOptions) {
+  constructor({ core, layout, id, startedAt, upload, algorithm = 'sha256', isMarked = true }: UploadSessionOptions) {
     this.#core = core
     this.#layout = layout
     this.#key = layout.uploadData(id)
     this.#upload = upload
     this.#algorithm = algorithm
+    this.#beside = isMarked ? [layout.uploadStartedAt(id)] : []
     this.id = id
     this.startedAt = startedAt
   }
@@ -62,7 +71,7 @@ export class UploadSession implements Upload {
 
   append(content: ByteSource, options: AppendOptions = {}): Promise<number> {
     return this.#exclusively(options, async (call) => {
-      await this.#receive(content, call, this.#runningHash(this.#algorithm), true)
+      await this.#receive(content, call, this.#runningHash(this.#algorithm), {})
       return this.#upload.size
     })
   }
@@ -74,7 +83,9 @@ export class UploadSession implements Upload {
       declaring.catch(() => {}) // awaited below, on the way on
       try {
         const hash = this.#runningHash(algorithmOf(digest))
-        if (options.last !== undefined) await this.#receive(options.last, call, hash, false)
+        if (options.last !== undefined) {
+          await this.#receive(options.last, call, hash, { durable: false, target: blobData(digest) })
+        }
         // Before the sealing: whoever is told to try again must find an upload that can be tried again.
         await declaring
         const found = await this.#digest(algorithmOf(digest), hash, options.signal)
@@ -96,7 +107,7 @@ export class UploadSession implements Upload {
   async commitAs(content: ByteSource, algorithm: DigestAlgorithm, options: AppendOptions): Promise<Descriptor> {
     const { digest } = await this.#exclusively(options, async (call) => {
       const hash = this.#runningHash(algorithm)
-      await this.#receive(content, call, hash, false)
+      await this.#receive(content, call, hash, { durable: false })
       return this.#digest(algorithm, hash, options.signal)
     })
     return this.commit(digest, { ...(options.signal && { signal: options.signal }) })
@@ -104,8 +115,7 @@ export class UploadSession implements Upload {
 
   async cancel(): Promise<void> {
     this.#core.uploads.forget(this.#key)
-    await this.#upload.abort()
-    await this.#core.driver.deletePrefix(this.#layout.upload(this.id), { durable: false })
+    await this.#discard()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -155,7 +165,7 @@ export class UploadSession implements Upload {
     content: ByteSource,
     call: { readonly abort: AbortController; progressAt: number },
     hash: RunningHash | undefined,
-    durable: boolean,
+    options: Pick<DriverAppendOptions, 'durable' | 'target'>,
   ): Promise<void> {
     const observe = (bytes: Uint8Array) => {
       call.progressAt = performance.now()
@@ -164,7 +174,7 @@ export class UploadSession implements Upload {
       hash.size += bytes.byteLength
     }
     try {
-      await this.#upload.append(content, { signal: call.abort.signal, observe, durable })
+      await this.#upload.append(content, { ...options, signal: call.abort.signal, observe })
     } finally {
       if (hash !== undefined) this.#core.uploads.keep(this.#key, hash)
     }
@@ -201,10 +211,14 @@ export class UploadSession implements Upload {
     if (data.status === 'rejected') throw data.reason
     if (link.status === 'rejected') throw link.reason
     this.#core.uploads.forget(this.#key)
-    await this.#core.driver.deletePrefix(this.#layout.upload(this.id), { durable: false }).catch((err: unknown) => {
+    await this.#discard().catch((err: unknown) => {
       this.#core.logger.warn({ err, upload: this.id }, 'could not remove a finished upload') // its age removes it later
     })
     return { mediaType: MEDIA_TYPES.octetStream, digest, size }
+  }
+
+  async #discard(): Promise<void> {
+    await this.#upload.discard(this.#beside)
   }
 
   #outOfRange(message: string, cause?: unknown): RegistryError {

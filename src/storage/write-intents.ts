@@ -141,7 +141,7 @@ export class WriteIntents {
 
   async #writeMarker(): Promise<void> {
     if ((await this.#driver.stat(FORMAT_MARKER)) !== undefined) return
-    const ifVersion = this.#driver.conditionalPuts ? { ifVersion: null } : undefined
+    const ifVersion = (await this.#driver.conditionalPuts()) ? { ifVersion: null } : undefined
     await this.#driver.put(FORMAT_MARKER, Buffer.from(FORMAT), ifVersion).catch((error: unknown) => {
       if (!(error instanceof PreconditionFailedError)) throw error // another process was first: as good
     })

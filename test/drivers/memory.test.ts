@@ -28,7 +28,7 @@ describe('MemoryOptions.maxBytes', () => {
     await expect(upload.append(chunks())).rejects.toThrow(StorageUnavailableError)
     expect(upload.size).toBe(6)
     await expect(driver.put('a', new Uint8Array(5))).rejects.toThrow(StorageUnavailableError)
-    await upload.abort()
+    await upload.discard()
     await driver.put('a', new Uint8Array(10))
   })
 

@@ -30,6 +30,9 @@ export class FilesystemStore {
     this.root = root
     this.reader = new ObjectReader(ops, root, pool)
     this.writer = new ObjectWriter({ ops, root, directories, claims, isDurable, logger })
-    this.uploads = { ops, root, directories, pool, isDurable, begun: new BegunUploads(), mutex: new KeyedMutex() }
+    this.uploads = {
+      ...{ ops, root, directories, pool, isDurable, begun: new BegunUploads(), mutex: new KeyedMutex() },
+      removeFolder: (prefix) => this.writer.deletePrefix(prefix, false),
+    }
   }
 }

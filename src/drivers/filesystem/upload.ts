@@ -32,6 +32,8 @@ export interface UploadContext {
   readonly begun: BegunUploads
   /** One call at a time on the files of an upload, over all its handles. */
   readonly mutex: KeyedMutex
+  /** Removes a folder, by its key, and all that is in it; it may come back when the power fails. */
+  readonly removeFolder: (prefix: string) => Promise<void>
 }
 
 /**
@@ -89,13 +91,11 @@ export class FilesystemUpload implements DriverUpload {
     })
   }
 
-  /** Waits for nothing: an append in flight goes on writing to a file without a name. */
-  async abort(): Promise<void> {
-    if (this.#state === 'committed') return
-    this.#state = 'gone'
-    this.#context.begun.delete(this.#key)
+  /** The whole folder. Waits for nothing: an append in flight goes on writing to a file without a name. */
+  async discard(): Promise<void> {
+    this.#forget()
     try {
-      await this.#file.remove()
+      await this.#context.removeFolder(dirname(this.#key))
     } catch (error) {
       throw storageError(error, this.#context.root)
     }
@@ -141,6 +141,17 @@ export class FilesystemUpload implements DriverUpload {
     if (interrupted) throw interrupted.error
   }
 
+  #forget(): void {
+    if (this.#state !== 'committed') this.#state = 'gone'
+    this.#context.begun.delete(this.#key)
+  }
+
+  /** The bytes alone. */
+  async #drop(): Promise<void> {
+    this.#forget()
+    await this.#file.remove()
+  }
+
   async #openToAppend(): Promise<number> {
     const { ops, begun } = this.#context
     let fd: number
@@ -177,7 +188,7 @@ export class FilesystemUpload implements DriverUpload {
     try {
       await this.#context.ops.fsync(fd)
     } catch (error) {
-      await this.abort().catch(() => {})
+      await this.#drop().catch(() => {})
       throw error
     }
   }
@@ -187,7 +198,7 @@ export class FilesystemUpload implements DriverUpload {
     try {
       await this.#context.ops.close(fd)
     } catch (error) {
-      await this.abort().catch(() => {})
+      await this.#drop().catch(() => {})
       throw error
     }
   }

@@ -8,7 +8,7 @@ export function testConditionalPuts({ runner: { describe, it }, create, reopen }
   describe('ifVersion, where the driver has it', () => {
     it('writes null only where nothing is', async () => {
       const driver = await create()
-      if (!driver.conditionalPuts) return
+      if (!(await driver.conditionalPuts())) return
       await driver.put('c/key', text('first'), { ifVersion: null })
       await assert.rejects(driver.put('c/key', text('second'), { ifVersion: null }), isPreconditionFailed)
       await assertContent(driver, 'c/key', text('first'))
@@ -19,7 +19,7 @@ export function testConditionalPuts({ runner: { describe, it }, create, reopen }
 
     it('writes over the version it names, and over no other', async () => {
       const driver = await create()
-      if (!driver.conditionalPuts) return
+      if (!(await driver.conditionalPuts())) return
       await driver.put('c/key', text('v1'))
       const old = await versionOf(driver)
       await driver.put('c/key', text('v2'), { ifVersion: old })
@@ -34,7 +34,7 @@ export function testConditionalPuts({ runner: { describe, it }, create, reopen }
 
     it('deletes the version it names, and no other', async () => {
       const driver = await create()
-      if (!driver.conditionalPuts) return
+      if (!(await driver.conditionalPuts())) return
       await driver.put('c/key', text('v1'))
       await driver.put('c/key2', text('beside it'))
       const old = await versionOf(driver)
@@ -50,7 +50,7 @@ export function testConditionalPuts({ runner: { describe, it }, create, reopen }
 
     it('lets one of a delete and a put win, over one version', async () => {
       const driver = await create()
-      if (!driver.conditionalPuts) return
+      if (!(await driver.conditionalPuts())) return
       const other = await reopen(driver)
       for (let round = 0; round < 10; round++) {
         await driver.put('c/key', text(`${round}`))
@@ -68,7 +68,7 @@ export function testConditionalPuts({ runner: { describe, it }, create, reopen }
 
     it('lets one of sixteen win, over nothing and over a version', async () => {
       const driver = await create()
-      if (!driver.conditionalPuts) return
+      if (!(await driver.conditionalPuts())) return
       const drivers = [driver, await reopen(driver), await reopen(driver), await reopen(driver)]
       for (let round = 0; round < 10; round++) {
         const expected = (await driver.stat('c/key'))?.version ?? null
@@ -89,7 +89,7 @@ export function testConditionalPuts({ runner: { describe, it }, create, reopen }
 
     it('counts right when eight add to one number', async () => {
       const driver = await create()
-      if (!driver.conditionalPuts) return
+      if (!(await driver.conditionalPuts())) return
       await driver.put('c/key', text('0'))
       const count = async (own: StorageDriver) => {
         for (let added = 0; added < 5; ) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
-import { type StorageDriver, UploadTakenOverError } from '../../storage/driver.ts'
+import { type DriverUpload, KeyNotFoundError, type StorageDriver, UploadTakenOverError } from '../../storage/driver.ts'
 import { seededBytes } from '../seeded.ts'
 import { assertBytes, assertContent, assertMissing, type ContractContext, listed, readBody, text } from './context.ts'
 
@@ -23,8 +23,51 @@ export function testUploads({ runner: { describe, it }, create, reopen, largeObj
       await assertContent(driver, TARGET, text('one two'))
       await assertContent(await reopen(driver), TARGET, text('one two'))
       await upload.commit(TARGET)
-      await upload.abort()
+      await upload.discard()
       await assertContent(driver, TARGET, text('one two'))
+    })
+
+    it('goes straight to where it will be published, if that is known, and is seen there only then', async () => {
+      const driver = await create()
+      for (const size of [0, 1, 1_000_000, 18_000_001]) {
+        const target = `${TARGET}-${size}`
+        const content = seededBytes(size, size)
+        const upload = await driver.createUpload(`${FOLDER}-${size}/data`)
+        const observed: Uint8Array[] = []
+        const observe = (bytes: Uint8Array) => void observed.push(new Uint8Array(bytes))
+        await upload.append(Readable.from(pieces(content, 65_536), { objectMode: false }), {
+          ...{ durable: false, target, observe },
+        })
+        assert.equal(upload.size, size)
+        assertBytes(Buffer.concat(observed), content, 'observed')
+        const sealed = await upload.seal()
+        assert.equal(sealed.size, size)
+        assert.equal(sealed.exclusive, true)
+        assert.equal(await driver.stat(target), undefined)
+        await upload.commit(target)
+        await assertContent(await reopen(driver), target, content)
+        await upload.discard()
+        assert.deepEqual(await listed(driver, `${FOLDER}-${size}`), [])
+      }
+    })
+
+    it('that went straight to its place leaves nothing there when it fails or is dropped', async () => {
+      const driver = await create()
+      const content = seededBytes(10_000_000, 15)
+      for (const [name, fail] of Object.entries(failingSources(content))) {
+        const upload = await driver.createUpload(`${FOLDER}-${name}/data`)
+        const { source, error, signal } = fail()
+        await assert.rejects(
+          upload.append(source, { durable: false, target: TARGET, ...(signal && { signal }) }),
+          (thrown) => thrown === error,
+        )
+        const { size } = upload
+        assert.ok(size === 0 || size <= content.byteLength, `size ${size} of ${name}`)
+        await upload.append(content.subarray(size), { durable: false, target: TARGET })
+        await upload.seal()
+        await upload.discard()
+        assert.deepEqual(await listed(driver, ''), [])
+      }
     })
 
     it('takes bytes from every kind of source, and shows them to observe, exactly and in order', async () => {
@@ -91,7 +134,7 @@ export function testUploads({ runner: { describe, it }, create, reopen, largeObj
       const upload = await driver.createUpload(KEY)
       await driver.put(`${FOLDER}/startedat`, text('now'))
       await upload.append(text('some'))
-      await upload.abort()
+      await upload.discard()
       await driver.deletePrefix(FOLDER)
       assert.deepEqual(await listed(driver, repository), [])
       assert.deepEqual(await listed(driver, uploads, { shallow: true }), [])
@@ -120,7 +163,7 @@ export function testUploads({ runner: { describe, it }, create, reopen, largeObj
       const driver = await create()
       await driver.createUpload(KEY)
       await driver.put(`${FOLDER}/state`, text('{}'))
-      const upload = await (await reopen(driver)).resumeUpload(KEY)
+      const upload = await resumeOrCreate(await reopen(driver))
       assert.equal(upload.size, 0)
       await upload.append(text('all'))
       await upload.commit(TARGET)
@@ -260,13 +303,13 @@ export function testUploads({ runner: { describe, it }, create, reopen, largeObj
     })
   })
 
-  describe('abort', () => {
+  describe('discard', () => {
     it('drops the upload, as often as it is called', async () => {
       const driver = await create()
       const upload = await driver.createUpload(KEY)
       await upload.append(text('bytes'))
-      await upload.abort()
-      await upload.abort()
+      await upload.discard()
+      await upload.discard()
       await driver.deletePrefix(FOLDER)
       await assertMissing(driver.resumeUpload(KEY), KEY)
       await assert.rejects(upload.append(text('more')))
@@ -280,9 +323,23 @@ export function testUploads({ runner: { describe, it }, create, reopen, largeObj
       const upload = await driver.createUpload(KEY)
       await upload.append(text('bytes'))
       await upload.seal()
-      await upload.abort()
-      await (await driver.createUpload(`${FOLDER}2/data`)).abort()
+      await upload.discard()
+      await (await driver.createUpload(`${FOLDER}2/data`)).discard()
       assert.deepEqual(await listed(driver, ''), [])
+    })
+
+    it('takes along what lies beside the bytes, also after a commit, and what was published stays', async () => {
+      const driver = await create()
+      for (const round of ['dropped', 'published']) {
+        const upload = await driver.createUpload(KEY)
+        await driver.put(`${FOLDER}/startedat`, text('now'))
+        await upload.append(text(round))
+        if (round === 'published') await upload.commit(TARGET)
+        await upload.discard([`${FOLDER}/startedat`])
+        await upload.discard([`${FOLDER}/startedat`])
+        assert.deepEqual(await listed(driver, ''), round === 'published' ? [TARGET] : [])
+      }
+      await assertContent(driver, TARGET, text('published'))
     })
 
     it('is done by deletePrefix of its folder, too', async () => {
@@ -296,6 +353,16 @@ export function testUploads({ runner: { describe, it }, create, reopen, largeObj
       assert.equal(await driver.stat(TARGET), undefined)
     })
   })
+}
+
+/** As the core continues an upload: a driver may count one without a byte as none. */
+async function resumeOrCreate(driver: StorageDriver): Promise<DriverUpload> {
+  try {
+    return await driver.resumeUpload(KEY)
+  } catch (error) {
+    if (!(error instanceof KeyNotFoundError)) throw error
+    return driver.createUpload(KEY, { takenOver: true })
+  }
 }
 
 function sourcesOf(content: Uint8Array): Record<string, () => AsyncIterable<Uint8Array> | Uint8Array> {
