@@ -49,7 +49,7 @@ export function streamBody(stream: Readable, size: number): ByteBody {
   return {
     size,
     stream: () => stream,
-    sendTo: (sink, signal) => pipeline(stream, sink, { end: false, ...(signal && { signal }) }),
+    sendTo: (sink, signal) => sendStream(stream, sink, signal),
     [Symbol.asyncDispose]: async () => void stream.destroy(),
   }
 }
@@ -71,6 +71,16 @@ export async function readAll(source: ByteSource, maxBytes: number): Promise<Uin
     chunks.push(chunk)
   }
   return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, size)
+}
+
+/** Resolves when the sink has taken everything: a pipeline that does not end its sink is done when the last write is queued. */
+async function sendStream(stream: Readable, sink: Writable, signal?: AbortSignal): Promise<void> {
+  try {
+    await pipeline(stream, sink, { end: false, ...(signal && { signal }) })
+  } catch (error) {
+    throw signal?.aborted ? signal.reason : error
+  }
+  if (sink.writableLength > 0) await writeAll(sink, new Uint8Array(), signal)
 }
 
 /** One write, resolved when the sink has taken the bytes. */

@@ -17,7 +17,10 @@ export interface ObjectStat {
   readonly size: number
   /** By the store's own clock. */
   readonly modifiedAt: Date
-  /** Opaque, changes with every write; for `ifVersion` of puts and deletes. Absent where the store has none. */
+  /**
+   * Opaque, changes with every write that changes the bytes; for `ifVersion` of puts and deletes. Absent where the store has
+   * none.
+   */
   readonly version?: string
 }
 
@@ -63,6 +66,8 @@ export interface ListKeysOptions extends DriverOptions {
    * has to know looks for a key below it.
    */
   readonly shallow?: boolean
+  /** A hint: how many entries the caller takes at most before it stops. A store of pages need not read more for the first. */
+  readonly limit?: number
 }
 
 /**

@@ -20,10 +20,15 @@ import type {
  * effect happened and only the answer was lost. `signal` ends the wait and rejects with its reason.
  */
 export interface ObjectStore extends Pick<StorageDriver, 'name' | 'conditionalPuts' | 'signUrl' | 'ping' | 'close'> {
-  /** Smallest part but the last, in bytes; at most {@link PART_BYTES}. */
+  /** Smallest part but the last, in bytes; at most 8 MiB. */
   readonly minPartBytes: number
   /** One call. Resolves once the headers are there; the stream brings exactly `size` bytes, or fails. */
   open(key: string, options?: ReadOptions): Promise<OpenObject | 'beyond'>
+  /**
+   * For a store that may answer one read with the version of one write and the bytes of another: whether these are the bytes of
+   * `version`. Where they are not, the object is read again.
+   */
+  belongsTo?(version: string, content: Uint8Array): boolean
   stat(key: string, options?: DriverOptions): Promise<ObjectStat | undefined>
   /** Resolves with the version now there, where the store has versions. @throws `PreconditionFailedError` */
   put(key: string, content: Uint8Array, options?: Omit<PutOptions, 'durable'>): Promise<string | undefined>
@@ -50,14 +55,13 @@ export interface ObjectStore extends Pick<StorageDriver, 'name' | 'conditionalPu
   abandon(assembly: Assembly, parts: readonly Part[]): Promise<void>
   /**
    * Gives up on everything that was begun for this key and never completed, by whomever: for what a process left that was
-   * killed before it could write down an assembly. Looks for it, so it is not for every day.
+   * killed. Another one that is assembling the same key at this moment must be able to bear it, and begin again. Looks for it,
+   * so it is not for every day.
    */
   abandonAll(assembly: Omit<Assembly, 'id'>): Promise<void>
-  /** The same for everything below a folder (`name/`). */
-  abandonBelow(folder: string): Promise<void>
   /**
-   * Publishes the bytes of other objects, one after the other, at `target`, within the store and at once. `scratch` as with
-   * {@link Assembly}. None of the sources but the last is smaller than `minPartBytes`.
+   * Publishes the bytes of other objects, one after the other, at `target`: within the store, and visible all at once. `scratch`
+   * as with {@link Assembly}. None of the sources but the last is smaller than `minPartBytes`; there are up to 2,000.
    */
   copy(sources: readonly Source[], target: string, scratch: string, options?: DriverOptions): Promise<void>
 }
@@ -93,9 +97,3 @@ export interface Source {
   /** Bytes. */
   readonly size: number
 }
-
-/** Bytes of a part of an upload of unknown length; each upload holds at most {@link PARTS_HELD} of them in memory. */
-export const PART_BYTES: number = 8 * 1024 * 1024
-
-/** One being filled, the others on their way to the store. */
-export const PARTS_HELD = 3
