@@ -6,7 +6,11 @@ import { parseOptions } from './options.ts'
 
 export const SERVE_OPTIONS = {
   listen: { value: 'HOST:PORT', default: '127.0.0.1:5000', help: 'where to listen; port 0 takes any free one' },
-  storage: { value: 'file:DIR|memory:', default: 'file:./registry-data', help: 'where images are kept' },
+  storage: {
+    value: 'URL',
+    default: 'file:./registry-data',
+    help: 'where images are kept: file:DIR, memory:, or s3://BUCKET/PREFIX with parameters such as ?region=eu-central-1, credentials from where the AWS SDK looks for them',
+  },
   sparse: {
     value: 'none|index|all',
     default: 'index',

@@ -5,7 +5,7 @@ import { filesystem } from '../drivers/filesystem.ts'
 import { memory } from '../drivers/memory.ts'
 import { nearest } from '../nearest.ts'
 import { type StorageDriver, StorageUnavailableError } from '../storage/driver.ts'
-import { CliError, EXIT_USAGE, messageOf } from './cli-error.ts'
+import { CliError, EXIT_FAILURE, EXIT_USAGE, messageOf, systemCodeOf } from './cli-error.ts'
 
 export interface OpenStorage {
   readonly driver: StorageDriver
@@ -14,7 +14,7 @@ export interface OpenStorage {
 }
 
 /**
- * Opens what `--storage` names: `file:DIR` or `memory:`. The directory is made where it is missing.
+ * Opens what `--storage` names: `file:DIR`, `memory:`, or a bucket. The directory is made where it is missing, a bucket is not.
  *
  * @throws {@link CliError} when there is no such kind of storage, or it cannot be written to
  */
@@ -32,9 +32,50 @@ export async function openStorage(text: string): Promise<OpenStorage> {
     case 'memory':
       if (rest !== '') throw new CliError(`--storage ${text}: memory: takes no path`, EXIT_USAGE)
       return { driver: memory(), description: 'memory: gone when this process ends' }
+    case 's3':
+      return openBucket(text, scheme)
     default:
       throw unknownScheme(text, scheme)
   }
+}
+
+const STORES = {
+  s3: {
+    packages: '@aws-sdk/client-s3 @aws-sdk/s3-request-presigner',
+    open: async (url: string) => {
+      const { parseS3Url, s3 } = await import('../drivers/s3.ts')
+      return s3(parseS3Url(url))
+    },
+  },
+} as const
+
+/** The SDKs are loaded here and no sooner: who keeps images in a directory need not install one. */
+async function openBucket(text: string, scheme: keyof typeof STORES): Promise<OpenStorage> {
+  const { packages, open } = STORES[scheme]
+  let driver: StorageDriver
+  try {
+    driver = await open(text)
+  } catch (error) {
+    if (systemCodeOf(error) === 'ERR_MODULE_NOT_FOUND') {
+      throw new CliError(
+        `--storage ${text} needs packages that are not installed: npm install ${packages}`,
+        EXIT_FAILURE,
+        {
+          cause: error,
+        },
+      )
+    }
+    if (error instanceof TypeError)
+      throw new CliError(`--storage ${text}: ${error.message}`, EXIT_USAGE, { cause: error })
+    throw error
+  }
+  try {
+    await driver.ping?.()
+  } catch (error) {
+    await driver.close?.()
+    throw new CliError(`--storage ${text}: ${messageOf(error)}`, EXIT_FAILURE, { cause: error })
+  }
+  return { driver, description: text.replace(/\?.*$/, '') }
 }
 
 /** `file:./data`, `file:/data`, and the URL `file:///data`. */
@@ -69,13 +110,21 @@ async function tryOut(driver: StorageDriver, directory: string): Promise<void> {
   }
 }
 
+const FORMS = {
+  file: 'file:DIR',
+  memory: 'memory:',
+  s3: 's3://BUCKET/PREFIX?…',
+} as const
+
 function unknownScheme(text: string, scheme: string): CliError {
   // `./data` and `/data` are directories without their scheme.
   if (/[/\\]|^\.+$/.test(scheme)) {
     return new CliError(`--storage ${text}: for a directory, write --storage file:${text}`, EXIT_USAGE)
   }
-  const guess = nearest(scheme, ['file', 'memory'])
+  const guess = nearest(scheme, Object.keys(FORMS))
   const hint =
-    guess === undefined ? 'expected file:DIR or memory:' : `did you mean ${guess}:${guess === 'file' ? 'DIR' : ''}?`
+    guess === undefined
+      ? `expected one of ${Object.values(FORMS).join(', ')}`
+      : `did you mean ${FORMS[guess as keyof typeof FORMS]}?`
   return new CliError(`--storage ${text}: no such kind of storage: ${hint}`, EXIT_USAGE)
 }

@@ -23,6 +23,7 @@ import { checkS3Options, type S3Options } from './s3/options.ts'
 import { S3Store } from './s3/s3-store.ts'
 
 export type { S3Options } from './s3/options.ts'
+export { parseS3Url } from './s3/url.ts'
 
 /**
  * A driver over a bucket. Connects to nothing before it is used; `ping` tells whether the bucket is there.

@@ -58,7 +58,7 @@ describe('wharfage', () => {
     ],
     [
       ['serve', '--storage', 's4:data'],
-      'wharfage: --storage s4:data: no such kind of storage: expected file:DIR or memory:',
+      'wharfage: --storage s4:data: no such kind of storage: did you mean s3://BUCKET/PREFIX?…?',
     ],
     [
       ['serve', '--listen', ':5056'],

@@ -88,6 +88,7 @@ export function storageError(error: unknown, bucket: string, key?: string): unkn
     return unavailable(`the store refuses us the bucket ${bucket} (${name}): ${message}`)
   }
   if (BUSY.has(name) || status === 429 || status === 503) return unavailable(`the store is busy (${name}): ${message}`)
+  if (name === 'CredentialsProviderError') return unavailable(`there are no credentials for the store: ${message}`)
   if (status === undefined) return isAnswerLess(error) ? unavailable(`the store cannot be reached: ${message}`) : error
   if (status >= 500) return unavailable(`the store failed (${name}, ${status}): ${message}`)
   return error

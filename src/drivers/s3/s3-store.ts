@@ -8,7 +8,6 @@ import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
-  HeadBucketCommand,
   HeadObjectCommand,
   type HeadObjectCommandOutput,
   ListMultipartUploadsCommand,
@@ -29,7 +28,6 @@ import {
   type PutOptions,
   type ReadOptions,
   type StorageDriver,
-  StorageUnavailableError,
 } from '../../storage/driver.ts'
 import type { Assembly, ObjectStore, OpenObject, Part, Source } from '../object-store/object-store.ts'
 import { probeConditions } from './conditions.ts'
@@ -324,9 +322,11 @@ export class S3Store implements ObjectStore {
 
   async ping({ signal }: DriverOptions = {}): Promise<void> {
     try {
-      await this.#client.send(new HeadBucketCommand({ Bucket: this.#bucket }), abortable(signal))
+      // Not a HEAD of the bucket, whose answer has no body that tells what is wrong.
+      const input = { Bucket: this.#bucket, Prefix: this.#root, MaxKeys: 1 }
+      await this.#client.send(new ListObjectsV2Command(input), abortable(signal))
+      this.#sawBucket()
     } catch (error) {
-      if (readError(error)?.status === 404) throw this.#noBucket(error)
       throw this.#failed(error, signal)
     }
   }
@@ -427,11 +427,6 @@ export class S3Store implements ObjectStore {
   async #requireBucket(signal: AbortSignal | undefined): Promise<void> {
     if (performance.now() - this.#bucketSeenAt < BUCKET_SEEN_MS) return
     await this.ping(signal && { signal })
-    this.#sawBucket()
-  }
-
-  #noBucket(cause: unknown): StorageUnavailableError {
-    return new StorageUnavailableError(`there is no bucket ${this.#bucket}: create it, or name another one`, { cause })
   }
 
   #failed(error: unknown, signal?: AbortSignal, key?: string): unknown {
