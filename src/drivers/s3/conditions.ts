@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { OWN_ROOT, PreconditionFailedError } from '../../storage/driver.ts'
+import type { ObjectStore } from '../object-store/object-store.ts'
 import { isCode, readError } from './errors.ts'
-import type { S3Store } from './s3-store.ts'
 
 /** How many writes race for one key: a store that looks and then writes lets more than one of them win. */
 const RACERS = 8
@@ -12,7 +12,7 @@ const RACERS = 8
  *
  * @throws when the store cannot be asked
  */
-export async function probeConditions(store: Pick<S3Store, 'put' | 'stat' | 'delete'>): Promise<boolean> {
+export async function probeConditions(store: Pick<ObjectStore, 'put' | 'stat' | 'delete'>): Promise<boolean> {
   const key = `${OWN_ROOT}/tmp/probe-${randomUUID()}`
   const put = async (text: string, ifVersion: string | null) => {
     try {
