@@ -20,6 +20,9 @@ export const SERVE_OPTIONS = {
     value: 'URL',
     help: 'the address clients use, for absolute Location headers; without it they are relative, which fits most proxies',
   },
+  'no-redirect': {
+    help: 'send blobs through this process, where a bucket could be named to the client instead: for clients that do not reach it',
+  },
   'read-only': { help: 'refuse every change' },
   'allow-anonymous-network': {
     help: 'listen on other addresses than loopback, although anyone who reaches them may read, write and delete',
@@ -37,6 +40,7 @@ export interface ServeOptions {
   readonly storage: string
   readonly sparse: Sparseness
   readonly publicUrl: URL | undefined
+  readonly redirect: boolean
   readonly readOnly: boolean
   readonly drainTimeoutMs: number
 }
@@ -57,6 +61,7 @@ export function parseServeOptions(args: readonly string[]): ServeOptions {
     storage: values.storage,
     sparse: parseSparse(values.sparse),
     publicUrl: values['public-url'] === undefined ? undefined : parsePublicUrl(values['public-url']),
+    redirect: !values['no-redirect'],
     readOnly: values['read-only'],
     drainTimeoutMs: parseSeconds(values['drain-timeout']) * 1000,
   }

@@ -41,6 +41,7 @@ export async function serve(args: readonly string[]): Promise<number> {
   try {
     const server = createRegistryServer(registry, {
       access: anyone(),
+      redirect: options.redirect,
       ...(options.publicUrl && { publicUrl: options.publicUrl }),
     })
     const address = await listen(server, options.address)

@@ -6,6 +6,7 @@
 //   BENCH_DIR=DIR        where the servers keep their content (default: the system's temporary folder)
 //   BENCH_JSON=FILE      every sample, as JSON
 //   BENCH_SYNCS=1        count the syncs of every scenario that writes, too (needs strace)
+//   BENCH_STORAGE=s3     in a bucket each of one S3 server, versitygw, in place of a directory; counts the calls it takes
 //   DISTRIBUTION_BIN     Distribution's registry (default: `registry` on the PATH)
 //
 // Rates are medians of the rounds; ratios compare each round with the one right beside it. Figures of two runs do not
@@ -13,6 +14,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { startBucketServer } from './bucket.js'
 import { measure } from './measure.js'
 import { figureOf, number, speedRatio, table } from './report.js'
 import { makeRound, SCENARIOS, sizesFor } from './scenarios.js'
@@ -44,11 +46,20 @@ const scenarios = SCENARIOS.filter(
 const directory = await mkdtemp(join(process.env.BENCH_DIR ?? tmpdir(), 'wharfage-bench-'))
 /** @type {Server[]} */
 const servers = []
+/** @type {import('./bucket.js').BucketServer | undefined} */
+let buckets
 try {
-  servers.push(await startWharfage(join(directory, 'wharfage')))
+  if (process.env.BENCH_STORAGE === 's3') buckets = await startBucketServer(directory, ['wharfage', 'distribution'])
+  const place = (/** @type {string} */ bucket) => ({
+    bucket,
+    buckets,
+    directory: join(buckets?.data ?? directory, bucket),
+  })
+  servers.push(await startWharfage(place('wharfage')))
   const distribution = findDistribution()
-  if (distribution !== undefined) servers.push(await startDistribution(distribution, join(directory, 'distribution')))
-  else console.error('no Distribution beside it: put its `registry` on the PATH, or name it in DISTRIBUTION_BIN')
+  if (distribution !== undefined) {
+    servers.push(await startDistribution(distribution, place('distribution'), join(directory, 'distribution.yml')))
+  } else console.error('no Distribution beside it: put its `registry` on the PATH, or name it in DISTRIBUTION_BIN')
 
   // Both run warm: a compiler that has not seen the code yet is not what is measured.
   await runRound(0, sizesFor(0.1), () => {})
@@ -62,10 +73,12 @@ try {
   }
   print(samples)
   if (process.env.BENCH_SYNCS) await printSyncs()
+  if (buckets !== undefined) await printCalls(buckets)
   if (process.env.BENCH_JSON) await writeFile(process.env.BENCH_JSON, JSON.stringify(Object.fromEntries(samples)))
   if ([...samples.values()].flat().some(({ errors }) => errors > 0)) process.exitCode = 1
 } finally {
   for (const server of servers) await server.stop()
+  await buckets?.stop()
   await rm(directory, { recursive: true, force: true })
 }
 
@@ -142,6 +155,39 @@ function print(samples) {
     '\nratios: wharfage / distribution; speed above 1 is faster, processor time and peak memory below 1 are less',
   )
   console.log(slower.length === 0 ? 'no scenario is slower' : `slower: ${slower.join(', ')}`)
+}
+
+/** @param {import('./bucket.js').BucketServer} bucketServer */
+async function printCalls(bucketServer) {
+  const round = makeRound(sizesFor(0.1), rounds + 2)
+  const rows = [
+    ['calls to the bucket per operation', ...servers.map(({ name }) => name), ...servers.map(({ name }) => name)],
+  ]
+  for (const scenario of scenarios) {
+    const counted = []
+    for (const server of servers) counted.push(await callsOf(bucketServer, server, scenario, round))
+    rows.push([scenario.name, ...counted.map(({ total }) => number(total)), ...counted.map(({ kinds }) => kinds)])
+  }
+  console.log(`\n${table(rows)}`)
+}
+
+/**
+ * @param {import('./bucket.js').BucketServer} bucketServer
+ * @param {Server} server
+ * @param {import('./scenarios.js').Scenario} scenario
+ * @param {import('./scenarios.js').Round} round
+ */
+async function callsOf(bucketServer, server, scenario, round) {
+  const before = await bucketServer.calls(server.bucket)
+  const { operations } = await measure(server, scenario, round)
+  const after = await bucketServer.calls(server.bucket)
+  const calls = Object.entries(after)
+    .map(([name, count]) => ({ name: name.replace(/^s3_/, ''), count: (count - (before[name] ?? 0)) / operations }))
+    .filter(({ count }) => count > 0)
+  return {
+    total: calls.reduce((sum, { count }) => sum + count, 0),
+    kinds: calls.map(({ name, count }) => `${name} ${number(count)}`).join(' '),
+  }
 }
 
 async function printSyncs() {

@@ -9,9 +9,14 @@ describe('parseServeOptions', () => {
       storage: 'file:./registry-data',
       sparse: 'index',
       publicUrl: undefined,
+      redirect: true,
       readOnly: false,
       drainTimeoutMs: 300_000,
     })
+  })
+
+  it('sends clients to a bucket unless told otherwise', () => {
+    expect(parseServeOptions(['--no-redirect']).redirect).toBe(false)
   })
 
   it('listens on a network only when told that anonymous access is meant', () => {
