@@ -33,7 +33,7 @@ export async function startBucketServer(directory, buckets) {
   const log = join(directory, 'access.log')
   for (const bucket of buckets) await mkdir(join(data, bucket), { recursive: true })
   await mkdir(join(directory, 'metadata'))
-  const args = ['--quiet', '--access-log', log, '--port', `127.0.0.1:${port}`]
+  const args = ['--quiet', '--keep-alive', '--access-log', log, '--port', `127.0.0.1:${port}`]
   const child = spawn(binary, [...args, 'posix', '--sidecar', join(directory, 'metadata'), data], {
     env: { ...process.env, ROOT_ACCESS_KEY_ID: ACCESS_KEY, ROOT_SECRET_ACCESS_KEY: SECRET_KEY },
     stdio: ['ignore', 'ignore', 'inherit'],

@@ -90,8 +90,9 @@ export function clientOf(options: S3Options, endpoint: string | undefined = opti
     ...(fips && { useFipsEndpoint: true }),
     requestChecksumCalculation: checksums,
     responseChecksumValidation: checksums,
-    // We say ourselves where the bucket is not to be found; following it would hide a wrong region.
     maxAttempts: 3,
+    // Nobody changes this client's middleware once it is used: a third of a small call's processor time.
+    cacheMiddleware: true,
     requestHandler: {
       connectionTimeout: CONNECTION_TIMEOUT_MS,
       socketTimeout: SOCKET_IDLE_MS,

@@ -13,7 +13,10 @@ export function describeOn<R extends RunningServer>(
   suite: (running: () => R) => void,
 ): void {
   const title = `${name} on ${server.name}`
-  if (server.find() === undefined) return withoutServer(title)
+  if (server.find() === undefined) {
+    withoutServer(title)
+    return
+  }
   describe(title, () => {
     let running: R | undefined
     beforeAll(async () => {
@@ -29,7 +32,7 @@ export function describeOn<R extends RunningServer>(
 
 function withoutServer(title: string): void {
   const missing = 'not installed: npm run servers'
-  if (process.env['WHARFAGE_REQUIRE_SERVERS'] === '1') {
+  if (process.env.WHARFAGE_REQUIRE_SERVERS === '1') {
     it(title, () => {
       throw new Error(`${missing}, and WHARFAGE_REQUIRE_SERVERS=1 wants it`)
     })

@@ -10,7 +10,7 @@ export function serversCache(): string {
 
 /** The path of a server that is installed, on PATH or by `npm run servers`; undefined when it is nowhere. */
 export function findServer(command: string): string | undefined {
-  const directories = (process.env['PATH'] ?? '').split(delimiter).filter((directory) => directory !== '')
+  const directories = (process.env.PATH ?? '').split(delimiter).filter((directory) => directory !== '')
   return [...directories, join(serversCache(), 'bin')].map((directory) => join(directory, command)).find(isExecutable)
 }
 

@@ -70,7 +70,6 @@ async function startOnce({ executable, args, environment }: ServerCommand): Prom
     child.stdin.end()
     await exit
   }
-  // Rejects when it cannot be spawned; both are awaited below.
   const deadline = Date.now() + 60_000
   while (!(await answers(port))) {
     await Promise.race([exit, delay(20)])

@@ -19,6 +19,7 @@ export const versitygw: TestServer<RunningS3> = {
         await mkdir(`${directory}/metadata`)
         return [
           '--quiet',
+          '--keep-alive',
           '--port',
           `127.0.0.1:${port}`,
           'posix',
