@@ -1,7 +1,8 @@
-// One directory, served by this registry and by Distribution in turns. Each turn checks all that the turns before it
+// One directory (with `s3` as the argument: one bucket), served by this registry and by Distribution in turns. Each turn checks all that the turns before it
 // did, then adds, moves, mounts and deletes; and both servers must give the same answers about the same directory.
 // At the end Distribution's own garbage collection runs over the tree and nothing that is needed has gone.
 import { join } from 'node:path'
+import { startBuckets } from './lib/buckets.mjs'
 import { Check } from './lib/check.mjs'
 import { closure, digestOf, readJson, writeLayout } from './lib/layout.mjs'
 import { distributionConfig, environmentWithout, startRegistry } from './lib/registry.mjs'
@@ -9,21 +10,23 @@ import { attempt } from './lib/run.mjs'
 import { withScope } from './lib/scope.mjs'
 import { Wire } from './lib/wire.mjs'
 
-const check = new Check('distribution turns')
+const [where = 'directory'] = process.argv.slice(2)
+const check = new Check(`distribution turns, ${where}`)
 const docker = 'application/vnd.docker.distribution.manifest.v2+json'
 const kinds = { here: undefined, there: 'distribution' }
 const names = { here: 'this registry', there: 'Distribution' }
 
 await withScope(async (scope) => {
   const layout = await writeLayout(join(await scope.tempDir('layout'), 'layout'))
-  await takeTurns(scope, layout, ['here', 'there', 'here', 'there'])
-  await takeTurns(scope, layout, ['there', 'here', 'there', 'here'])
+  const storage =
+    where === 's3' ? await startBuckets(scope, 'versitygw') : async () => `file:${await scope.tempDir('storage')}`
+  await takeTurns(scope, await storage(), layout, ['here', 'there', 'here', 'there'])
+  await takeTurns(scope, await storage(), layout, ['there', 'here', 'there', 'here'])
 })
 check.finish()
 
-async function takeTurns(scope, layout, turns) {
-  const dir = await scope.tempDir('storage')
-  const served = (side, work) => serve(scope, dir, side, work)
+async function takeTurns(scope, storage, layout, turns) {
+  const served = (side, work) => serve(scope, storage, side, work)
   // What must be there: repository → { tags: name → digest, manifests, blobs } ; and what must not.
   const expected = new Map()
   const gone = []
@@ -42,14 +45,15 @@ async function takeTurns(scope, layout, turns) {
     }
     check.equal(`turn ${turn + 1}: both list the same`, answers.here, answers.there)
   }
-  await collect(scope, dir, expected)
+  await collect(scope, storage, expected)
   await check.step('after a collection by Distribution this registry serves all of it', () =>
     served('here', (wire) => verify(wire, expected, gone)),
   )
 }
 
-async function serve(scope, dir, side, work) {
-  const registry = await startRegistry(scope, { kind: kinds[side], storage: `file:${dir}` })
+async function serve(scope, storage, side, work) {
+  const args = kinds[side] === undefined ? ['--no-redirect'] : []
+  const registry = await startRegistry(scope, { kind: kinds[side], storage, args })
   try {
     await work(new Wire(registry.url))
   } finally {
@@ -172,8 +176,8 @@ async function listing(wire, expected) {
 }
 
 /** First only told what it would remove, then for good: neither may stop half-way, nor touch what is needed. */
-async function collect(scope, dir, expected) {
-  const config = await distributionConfig(scope, `file:${dir}`)
+async function collect(scope, storage, expected) {
+  const config = await distributionConfig(scope, storage)
   const needed = new Set([...expected.values()].flatMap(({ manifests }) => [...manifests]))
   for (const args of [['--dry-run'], []]) {
     await check.step(`Distribution's garbage-collect ${args.join('')} comes to its end`, async () => {

@@ -8,7 +8,7 @@ const project = fileURLToPath(new URL('../../..', import.meta.url))
 const command = join(project, JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')).bin.wharfage)
 
 /**
- * `storage` is `memory:` or `file:DIR`, as the command takes it; `args` go to `wharfage serve`.
+ * `storage` is `memory:`, `file:DIR` or the URL of a bucket, as the command takes it; `args` go to `wharfage serve`.
  * Resolves to `{ kind, url, host, pid, stop }` once it accepts connections.
  *
  * WHARFAGE_CI_REGISTRY=distribution puts Distribution in the place of the registry under test, to see the checks fail.
@@ -59,7 +59,7 @@ async function startDistribution(scope, storage) {
 /** Writes a configuration for Distribution over `storage` and resolves to its path. */
 export async function distributionConfig(scope, storage) {
   const path = join(await scope.tempDir('distribution'), 'config.json')
-  const driver = storage.startsWith('file:') ? { filesystem: { rootdirectory: storage.slice(5) } } : { inmemory: {} }
+  const driver = distributionDriver(storage)
   const config = {
     version: '0.1',
     log: { level: 'info', accesslog: { disabled: true } },
@@ -69,6 +69,19 @@ export async function distributionConfig(scope, storage) {
   }
   await writeFile(path, JSON.stringify(config))
   return path
+}
+
+function distributionDriver(storage) {
+  if (storage.startsWith('file:')) return { filesystem: { rootdirectory: storage.slice(5) } }
+  if (!storage.startsWith('s3:')) return { inmemory: {} }
+  const { host, pathname, searchParams } = new URL(storage)
+  return {
+    s3: {
+      ...{ bucket: host, rootdirectory: pathname, regionendpoint: searchParams.get('endpoint') },
+      ...{ region: 'us-east-1', forcepathstyle: true, secure: false },
+    },
+    redirect: { disable: true },
+  }
 }
 
 /** Both servers and the conformance suite read settings from the environment: the caller's must not leak in. */
