@@ -29,9 +29,9 @@ import {
   type ReadOptions,
   type StorageDriver,
 } from '../../storage/driver.ts'
+import { copyRanges } from '../object-store/copy-ranges.ts'
 import type { Assembly, ObjectStore, OpenObject, Part, Source } from '../object-store/object-store.ts'
 import { probeConditions } from './conditions.ts'
-import { copyRanges } from './copy-ranges.ts'
 import { isCode, isNotFound, isPreconditionFailed, readError, storageError } from './errors.ts'
 import { clientOf, type S3Options } from './options.ts'
 import { VersionCheck } from './version-check.ts'

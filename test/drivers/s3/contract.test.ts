@@ -17,7 +17,13 @@ for (const server of S3_SERVERS) {
       {
         create: async () => {
           const { endpoint, region, credentials } = running()
-          return open({ bucket: await running().createBucket(), endpoint, region, credentials, rootDirectory: 'some/where' })
+          return open({
+            bucket: await running().createBucket(),
+            endpoint,
+            region,
+            credentials,
+            rootDirectory: 'some/where',
+          })
         },
         reopen: async (driver) => open(opened.get(driver) as S3Options),
         destroy: async (driver) => driver.close?.(),
