@@ -9,7 +9,7 @@ export const SERVE_OPTIONS = {
   storage: {
     value: 'URL',
     default: 'file:./registry-data',
-    help: 'where images are kept: file:DIR, memory:, or s3://BUCKET/PREFIX with parameters such as ?region=eu-central-1, credentials from where the AWS SDK looks for them',
+    help: 'where images are kept: file:DIR, memory:, s3://BUCKET/PREFIX, azure://CONTAINER/PREFIX or gs://BUCKET/PREFIX, these with parameters such as ?region=eu-central-1, and credentials from where their SDKs look for them',
   },
   sparse: {
     value: 'none|index|all',

@@ -33,6 +33,8 @@ export async function openStorage(text: string): Promise<OpenStorage> {
       if (rest !== '') throw new CliError(`--storage ${text}: memory: takes no path`, EXIT_USAGE)
       return { driver: memory(), description: 'memory: gone when this process ends' }
     case 's3':
+    case 'azure':
+    case 'gs':
       return openBucket(text, scheme)
     default:
       throw unknownScheme(text, scheme)
@@ -45,6 +47,20 @@ const STORES = {
     open: async (url: string) => {
       const { parseS3Url, s3 } = await import('../drivers/s3.ts')
       return s3(parseS3Url(url))
+    },
+  },
+  azure: {
+    packages: '@azure/storage-blob @azure/identity',
+    open: async (url: string) => {
+      const { azure, parseAzureUrl } = await import('../drivers/azure.ts')
+      return azure(await parseAzureUrl(url))
+    },
+  },
+  gs: {
+    packages: '@google-cloud/storage',
+    open: async (url: string) => {
+      const { gcs, parseGcsUrl } = await import('../drivers/gcs.ts')
+      return gcs(parseGcsUrl(url))
     },
   },
 } as const
@@ -114,6 +130,8 @@ const FORMS = {
   file: 'file:DIR',
   memory: 'memory:',
   s3: 's3://BUCKET/PREFIX?…',
+  azure: 'azure://CONTAINER/PREFIX?…',
+  gs: 'gs://BUCKET/PREFIX?…',
 } as const
 
 function unknownScheme(text: string, scheme: string): CliError {

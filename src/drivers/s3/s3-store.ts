@@ -29,6 +29,7 @@ import {
   type ReadOptions,
   type StorageDriver,
 } from '../../storage/driver.ts'
+import { BucketPresence } from '../object-store/bucket-presence.ts'
 import { copyRanges } from '../object-store/copy-ranges.ts'
 import type { Assembly, ObjectStore, OpenObject, Part, Source } from '../object-store/object-store.ts'
 import { probeConditions } from './conditions.ts'
@@ -44,8 +45,6 @@ const COPIED_AT_ONCE_BYTES = 32 * MIB
 const COPIES_AT_ONCE = 16
 /** How often a copy begins again when somebody has swept away what it had begun. */
 const COPY_ATTEMPTS = 3
-/** For how long an answer about an object shows that its bucket is there. */
-const BUCKET_SEEN_MS = 30_000
 const CONTENT_TYPE = 'application/octet-stream'
 /** Metadata that tells one conditional write from another of the same content. */
 const MARK = 'wharfage-write'
@@ -62,7 +61,7 @@ export class S3Store implements ObjectStore {
   readonly #versions = new VersionCheck()
   #signer: S3Client | undefined
   #conditions: Promise<boolean> | undefined
-  #bucketSeenAt = Number.NEGATIVE_INFINITY
+  readonly #presence = new BucketPresence((signal) => this.ping(signal && { signal }))
 
   constructor(options: S3Options) {
     this.#options = options
@@ -87,7 +86,7 @@ export class S3Store implements ObjectStore {
     try {
       const input = { ...this.#object(key), ...(wanted !== undefined && { Range: wanted }) }
       const found = await this.#client.send(new GetObjectCommand(input), abortable(signal))
-      this.#sawBucket()
+      this.#presence.seen()
       const size = found.ContentLength ?? 0
       const total = found.ContentRange === undefined ? size : Number(found.ContentRange.split('/')[1])
       if (!(found.Body instanceof Readable)) throw new Error('the S3 client gave no Node stream')
@@ -105,11 +104,11 @@ export class S3Store implements ObjectStore {
   async stat(key: string, { signal }: DriverOptions = {}): Promise<ObjectStat | undefined> {
     try {
       const found = await this.#client.send(new HeadObjectCommand(this.#object(key)), abortable(signal))
-      this.#sawBucket()
+      this.#presence.seen()
       return statOf(key, found)
     } catch (error) {
       if (!isNotFound(error)) throw this.#failed(error, signal, key)
-      await this.#requireBucket(signal)
+      await this.#presence.require(signal)
       return undefined
     }
   }
@@ -195,7 +194,7 @@ export class S3Store implements ObjectStore {
         .catch((error: unknown) => {
           throw this.#failed(error, signal)
         })
-      this.#sawBucket()
+      this.#presence.seen()
       const keys = (page.Contents ?? []).flatMap(({ Key = '', Size, LastModified }): ListEntry[] => {
         const key = Key.slice(this.#root.length)
         // What a console makes of a folder: an empty object.
@@ -325,7 +324,7 @@ export class S3Store implements ObjectStore {
       // Not a HEAD of the bucket, whose answer has no body that tells what is wrong.
       const input = { Bucket: this.#bucket, Prefix: this.#root, MaxKeys: 1 }
       await this.#client.send(new ListObjectsV2Command(input), abortable(signal))
-      this.#sawBucket()
+      this.#presence.seen()
     } catch (error) {
       throw this.#failed(error, signal)
     }
@@ -417,16 +416,6 @@ export class S3Store implements ObjectStore {
     if (publicEndpoint === undefined) return this.#client
     this.#signer ??= clientOf({ ...this.#options, credentials: this.#client.config.credentials }, publicEndpoint)
     return this.#signer
-  }
-
-  #sawBucket(): void {
-    this.#bucketSeenAt = performance.now()
-  }
-
-  /** A HEAD that finds nothing does not tell a missing object from a missing bucket, which is an outage. */
-  async #requireBucket(signal: AbortSignal | undefined): Promise<void> {
-    if (performance.now() - this.#bucketSeenAt < BUCKET_SEEN_MS) return
-    await this.ping(signal && { signal })
   }
 
   #failed(error: unknown, signal?: AbortSignal, key?: string): unknown {

@@ -96,6 +96,8 @@ export function testBodies({ runner: { describe, it }, create }: ContractContext
     it('releases its file, however it ends', async () => {
       const driver = await create()
       await driver.put('b/key', seededBytes(3_000_000, 6))
+      // Once before it counts: a connection that is kept is no leak.
+      await endInEveryWay(driver)
       const before = openFiles()
       for (let round = 0; round < 20; round++) await endInEveryWay(driver)
       // Closing is not waited for; it does take a few turns of the event loop.

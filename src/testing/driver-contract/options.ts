@@ -14,6 +14,11 @@ export interface DriverContractOptions {
   reopen?(driver: StorageDriver): Promise<StorageDriver>
   /** Removes whatever `create` made. Not called for drivers from `reopen`. */
   destroy?(driver: StorageDriver): Promise<void>
+  /**
+   * Whether the store that is tested deletes on a condition. `false` where a driver can only look before it deletes, and for an
+   * emulator that passes over the condition. Default: true, where the driver has `conditionalPuts`.
+   */
+  readonly conditionalDeletes?: boolean
   /** Largest object the suite writes, in bytes. Default: 32 MiB. */
   readonly largeObjectBytes?: number
 }
