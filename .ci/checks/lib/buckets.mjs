@@ -1,4 +1,6 @@
 // Starts an object store for the registries of a check to keep their content in, with the servers of `npm run servers`.
+import { generateKeyPairSync } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -37,7 +39,7 @@ const STORES = {
       ...['-external-url', `http://127.0.0.1:${port}`, '-public-host', `127.0.0.1:${port}`, '-log-level', 'warn'],
     ],
     environment: {},
-    credentials: {},
+    credentials: serviceAccount,
     async create(endpoint, name) {
       const response = await fetch(`${endpoint}/storage/v1/b?project=wharfage`, {
         method: 'POST',
@@ -58,7 +60,7 @@ export async function startBuckets(scope, kind) {
   const child = scope.spawn(executable, args, { env: { ...env, ...environment } })
   const endpoint = `http://127.0.0.1:${port}`
   await answer(endpoint, child)
-  Object.assign(process.env, credentials)
+  Object.assign(process.env, typeof credentials === 'function' ? await credentials(scope) : credentials)
   let count = 0
   return async () => {
     const name = `images-${++count}`
@@ -82,6 +84,16 @@ function s3() {
     },
     url: (endpoint, name) => `s3://${name}/root?endpoint=${endpoint}`,
   }
+}
+
+/** Of an account that exists nowhere, to sign URLs with: the server checks no signatures. */
+async function serviceAccount(scope) {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const file = join(await scope.tempDir('key'), 'key.json')
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' })
+  const content = { type: 'service_account', client_email: 'ci@wharfage.iam.gserviceaccount.com', private_key: key }
+  await writeFile(file, JSON.stringify(content))
+  return { GOOGLE_APPLICATION_CREDENTIALS: file }
 }
 
 async function answer(endpoint, child) {

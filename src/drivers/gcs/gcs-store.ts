@@ -25,6 +25,8 @@ const MIB = 1024 * 1024
 const MIN_PART_BYTES = 4 * MIB
 const AT_ONCE = 16
 const MAX_PAGE_SIZE = 1_000
+/** For how long URLs are not signed after that was found impossible: bytes then go through us. */
+const UNSIGNED_MS = 60_000
 const CONTENT_TYPE = 'application/octet-stream'
 /** Metadata that tells one conditional write from another of the same content. */
 const MARK = 'wharfage-write'
@@ -40,7 +42,7 @@ export class GcsStore implements ObjectStore {
   readonly #endpoint: string | undefined
   readonly #presence = new BucketPresence((signal) => this.ping(signal && { signal }))
   readonly #downloads: GcsDownloads
-  #cannotSign = false
+  #signsAgainAt = 0
 
   constructor(options: GcsOptions) {
     this.#bucket = (options.storage ?? clientOf(options)).bucket(options.bucket)
@@ -211,7 +213,7 @@ export class GcsStore implements ObjectStore {
   }
 
   signUrl: NonNullable<StorageDriver['signUrl']> = async (key, { expiresInMs }) => {
-    if (this.#cannotSign) return undefined
+    if (performance.now() < this.#signsAgainAt) return undefined
     try {
       const [url] = await this.#file(key).getSignedUrl({
         ...{ version: 'v4', action: 'read', responseType: CONTENT_TYPE },
@@ -219,10 +221,9 @@ export class GcsStore implements ObjectStore {
         ...(this.#endpoint !== undefined && { host: new URL(this.#endpoint) }),
       })
       return new URL(url)
-    } catch (error) {
-      // Credentials without a key: a person's, or a workload's that may not ask the service to sign.
-      if (!(error instanceof Error && error.name === 'SigningError')) throw this.#failed(error)
-      this.#cannotSign = true
+    } catch {
+      // Credentials without a key: a person's, or a workload's that may not ask the service to sign, or not now.
+      this.#signsAgainAt = performance.now() + UNSIGNED_MS
       return undefined
     }
   }

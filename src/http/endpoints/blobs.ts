@@ -18,13 +18,13 @@ export async function getBlob(exchange: Exchange<'getBlob'>): Promise<HttpRespon
     await blobs.stat(route.digest, context)
     return { status: 304, headers: notModifiedHeaders(headers), body: null }
   }
-  if (settings.redirects(request)) {
+  const range = headerOf(request, 'range')
+  if (everyStoreServes(range) && settings.redirects(request)) {
     const remoteAddress = context.request?.address
     const options = { ...context, method: 'GET', ...(remoteAddress !== undefined && { remoteAddress }) } as const
     const url = await blobs.locate(route.digest, options)
     if (url !== undefined) return redirectTo(url, route.digest)
   }
-  const range = headerOf(request, 'range')
   if (range !== undefined && rangeApplies(request, route.digest)) {
     const { size } = await blobs.stat(route.digest, context)
     const ranges = parseRange(range, size)
@@ -53,6 +53,13 @@ export async function headBlob(exchange: Exchange<'headBlob'>): Promise<HttpResp
 export async function deleteBlob({ route, backend, context }: Exchange<'deleteBlob'>): Promise<HttpResponse> {
   await backend.repository(route.name).blobs.delete(route.digest, context)
   return ACCEPTED
+}
+
+/** A suffix, several ranges, or nonsense: stores behind a redirect ignore or refuse what we can serve. */
+function everyStoreServes(range: string | undefined): boolean {
+  if (range === undefined) return true
+  const [, start, end] = /^bytes=(\d{1,16})-(\d{0,16})$/.exec(range) ?? []
+  return start !== undefined && (end === '' || Number(start) <= Number(end))
 }
 
 async function partial(

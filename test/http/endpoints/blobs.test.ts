@@ -3,6 +3,7 @@ import { anyone } from '../../../src/auth/access.ts'
 import type { Backend, Blobs } from '../../../src/backend.ts'
 import { decorate } from '../../../src/backend.ts'
 import { createHandler } from '../../../src/http/handler.ts'
+import type { HttpRequest } from '../../../src/http/message.ts'
 import { silentLogger } from '../../../src/logger.ts'
 import { digestOf } from '../../../src/spec/digest.ts'
 import { type Client, client, newRegistry, read, requestOf } from '../support.ts'
@@ -226,6 +227,35 @@ describe('getBlob', () => {
     ])
     expect(answer?.headers['content-length']).toBe('0')
     expect((await ask(false))?.status).toBe(200)
+  })
+
+  it('redirects the requests that a function chooses', async () => {
+    const { registry } = await withBlob()
+    const backend = decorate(registry, { blobs: (blobs) => located(blobs, new URL('https://bucket.test/signed')) })
+    const redirect = ({ headers }: HttpRequest) => headers['x-from'] === 'outside'
+    const handler = createHandler(backend, { access: anyone(), redirect })
+    for (const [from, status] of [
+      ['outside', 307],
+      ['inside', 200],
+    ] as const) {
+      const response = await handler(requestOf('GET', URL_OF_BLOB, { headers: { 'x-from': from } }))
+      expect(response && (await read(response)).status).toBe(status)
+    }
+  })
+
+  it.each([
+    ['bytes=0-9', 307],
+    ['bytes=9-', 307],
+    ['bytes=-10', 206],
+    ['bytes=0-1,5-6', 206],
+    ['bytes=9-0', 200],
+    ['items=0-1', 200],
+  ])('redirects the range %s only if every store serves it: %i', async (range, status) => {
+    const { registry } = await withBlob()
+    const backend = decorate(registry, { blobs: (blobs) => located(blobs, new URL('https://bucket.test/signed')) })
+    const handler = createHandler(backend, { access: anyone() })
+    const response = await handler(requestOf('GET', URL_OF_BLOB, { headers: { range } }))
+    expect(response && (await read(response)).status).toBe(status)
   })
 })
 
