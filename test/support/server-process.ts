@@ -18,7 +18,7 @@ export class RunningCommand implements AsyncDisposable {
   stderr = ''
 
   /** @param args - of node, the same as runs the tests: a script and what follows it */
-  constructor(args: readonly string[], options: { readonly cwd?: string } = {}) {
+  constructor(args: readonly string[], options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {}) {
     this.#child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options })
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text

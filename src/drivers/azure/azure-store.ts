@@ -122,7 +122,9 @@ export class AzureStore implements ObjectStore {
   }
 
   async deleteAll(keys: readonly string[], options: DriverOptions = {}): Promise<void> {
-    await inParallel(keys, AT_ONCE, (key) => this.delete(key, options))
+    const [first, ...others] = keys
+    if (first !== undefined) await this.delete(first, options)
+    await inParallel(others, AT_ONCE, (key) => this.delete(key, options))
   }
 
   async *pages(

@@ -127,7 +127,9 @@ export class GcsStore implements ObjectStore {
   }
 
   async deleteAll(keys: readonly string[], options: DriverOptions = {}): Promise<void> {
-    await inParallel(keys, AT_ONCE, (key) => this.delete(key, options))
+    const [first, ...others] = keys
+    if (first !== undefined) await this.delete(first, options)
+    await inParallel(others, AT_ONCE, (key) => this.delete(key, options))
   }
 
   async *pages(

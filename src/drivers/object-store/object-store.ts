@@ -34,7 +34,7 @@ export interface ObjectStore extends Pick<StorageDriver, 'name' | 'conditionalPu
   put(key: string, content: Uint8Array, options?: Omit<PutOptions, 'durable'>): Promise<string | undefined>
   /** Succeeds when the object was already absent, but for `ifVersion`. @throws `PreconditionFailedError` */
   delete(key: string, options?: Omit<DeleteOptions, 'durable'>): Promise<void>
-  /** In as few calls as the store allows; succeeds for those already absent. */
+  /** In as few calls as the store allows, the first before any other; succeeds for those already absent. */
   deleteAll(keys: readonly string[], options?: DriverOptions): Promise<void>
   /**
    * What lies below a folder (`name/`, or `''`), page by page, each in any order, but none reaching into the next. `after`

@@ -121,6 +121,7 @@ export class StagedUpload {
     const { store, removeFolder } = this.#context
     if (this.#mayHaveStrays) return removeFolder(this.#key.slice(0, this.#key.lastIndexOf('/')))
     const staged = [...this.#session.parts.map(({ name }) => name), ...this.#obsolete]
+    // What shows the upload goes first: without its bytes it would be taken for one that has none yet.
     const keys = [...beside, ...staged.map((name) => partKey(this.#key, name))]
     if (this.#version !== undefined) keys.push(sessionKey(this.#key))
     if (keys.length > 0) await store.deleteAll(keys)
