@@ -21,6 +21,8 @@ export interface OperationContext {
 export interface ListOptions extends OperationContext {
   /** Start strictly after this item, in byte order. */
   readonly after?: string
+  /** A hint: how many items the caller takes at most before it stops. A listing that knows reads no more than it has to. */
+  readonly limit?: number
 }
 
 export interface RepositoriesOptions extends ListOptions {

@@ -1,61 +1,72 @@
-/** Names that fit in memory without a thought; longer listings are put in order as they stream. */
-const SORTED_AT_ONCE = 10_000
+/** Names that fit in memory without a thought. */
+const MAX_WINDOW = 10_000
+/** Fewer at a time would only be more calls. */
+const MIN_WINDOW = 100
+
+/** How many names to put in order at a time for a caller who takes `limit` of them; without a limit, as many as fit. */
+export function windowFor(limit: number | undefined): number {
+  return Math.min(Math.max(limit ?? MAX_WINDOW, MIN_WINDOW), MAX_WINDOW)
+}
 
 /**
  * Turns names from the order of folders (`a-b/`, `a.b/`, `a/`, `a0/`) into byte order (`a`, `a-b`, `a.b`, `a0`), which the
- * API promises. They differ only where a name is followed by a character that sorts before `/`: then the shorter name comes
- * late. A long listing asks for it when the first longer one passes by, so memory stays bounded.
+ * API promises, in bounded memory: a block is sorted, and given before more is read.
+ *
+ * The orders differ only where a name is followed by a character that sorts before `/`: then the shorter name comes late. Of a
+ * block, such a name can be missing only if it is the beginning of the block's last name: for those alone somebody is asked.
  *
  * @param names - in the order of `name + '/'`
  * @param exists - whether a name that has not come yet will come
- * @param window - how many names are sorted in memory before `exists` is asked at all
+ * @param window - how many names a block has
  */
 export async function* inByteOrder(
   names: AsyncIterable<string>,
   exists: (name: string) => Promise<boolean>,
-  window: number = SORTED_AT_ONCE,
+  window: number = MAX_WINDOW,
 ): AsyncGenerator<string> {
-  const first: string[] = []
   const iterator = names[Symbol.asyncIterator]()
+  // Names that were asked for, and whose place has not come: those that exist have been given already.
+  let asked: ReadonlyMap<string, boolean> = new Map()
   try {
-    while (first.length < window) {
-      const next = await iterator.next()
-      if (next.done) {
-        yield* first.sort(compareBytes)
+    for (;;) {
+      const { block, isLast } = await readBlock(iterator, Math.max(window, 1))
+      const given = block.filter((name) => !asked.get(name))
+      const last = block.at(-1)
+      if (isLast || last === undefined) {
+        yield* given.sort(compareBytes)
         return
       }
-      first.push(next.value)
+      const known = asked
+      const answers = await Promise.all(
+        shorterBeyond(last).map(async (name) => [name, known.get(name) ?? (await exists(name))] as const),
+      )
+      for (const [name, found] of answers) if (found && !known.has(name)) given.push(name)
+      asked = new Map(answers)
+      yield* given.sort(compareBytes)
     }
-    yield* reorder(concat(first, iterator), exists)
   } finally {
     await iterator.return?.()
   }
 }
 
-async function* reorder(
-  names: AsyncIterable<string>,
-  exists: (name: string) => Promise<boolean>,
-): AsyncGenerator<string> {
-  // Prefixes of the latest name that were asked for; each is emitted before the first name that it begins.
-  let asked: { readonly name: string; readonly found: boolean }[] = []
-  for await (const name of names) {
-    if (asked.some((one) => one.found && one.name === name)) continue
-    asked = asked.filter((one) => name.startsWith(one.name))
-    for (let i = 1; i < name.length; i++) {
-      if (name.charCodeAt(i) >= 0x2f) continue
-      const prefix = name.slice(0, i)
-      if (asked.some((one) => one.name === prefix)) continue
-      const found = await exists(prefix)
-      asked.push({ name: prefix, found })
-      if (found) yield prefix
-    }
-    yield name
+async function readBlock(
+  iterator: AsyncIterator<string>,
+  window: number,
+): Promise<{ readonly block: string[]; readonly isLast: boolean }> {
+  const block: string[] = []
+  while (block.length < window) {
+    const next = await iterator.next()
+    if (next.done) return { block, isLast: true }
+    block.push(next.value)
   }
+  return { block, isLast: false }
 }
 
-async function* concat(first: readonly string[], rest: AsyncIterator<string>): AsyncGenerator<string> {
-  yield* first
-  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value
+/** The beginnings of `last` whose place, as folders, is after that of `last`. */
+function shorterBeyond(last: string): string[] {
+  return Array.from({ length: Math.max(0, last.length - 1) }, (_, index) => index + 1)
+    .filter((length) => last.charCodeAt(length) < 0x2f)
+    .map((length) => last.slice(0, length))
 }
 
 /** Names and digests are ASCII, for which the order of UTF-16 code units is that of bytes. */

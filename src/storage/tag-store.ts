@@ -2,7 +2,7 @@ import type { ExpectedTag, ListOptions, OperationContext, SetTagOptions, Tags } 
 import { RegistryError } from '../errors.ts'
 import type { Digest } from '../spec/digest.ts'
 import { isTag, parseRepositoryName, parseTag } from '../spec/name.ts'
-import { inByteOrder } from './byte-order.ts'
+import { inByteOrder, windowFor } from './byte-order.ts'
 import { KeyNotFoundError, type ObjectStat, PreconditionFailedError, type StorageDriver } from './driver.ts'
 import { isWholeLink, linkContent, parseLink, RepositoryLayout } from './layout.ts'
 import { StorageCore } from './storage-core.ts'
@@ -61,7 +61,11 @@ export class TagStore implements Tags {
   async *list(options: ListOptions = {}): AsyncGenerator<string> {
     const { after } = options
     let any = false
-    for await (const tag of inByteOrder(this.#folders(options), (name) => this.#exists(name, options))) {
+    for await (const tag of inByteOrder(
+      this.#folders(options),
+      (name) => this.#exists(name, options),
+      windowFor(options.limit),
+    )) {
       any = true
       if (after === undefined || tag > after) yield tag
     }
@@ -142,10 +146,11 @@ export class TagStore implements Tags {
     return (await this.#core.driver.stat(this.#layout.tagCurrent(tag)))?.version ?? null
   }
 
-  async *#folders({ after, signal }: ListOptions): AsyncGenerator<string> {
+  async *#folders({ after, limit, signal }: ListOptions): AsyncGenerator<string> {
     const { tags } = this.#layout
     for await (const entry of this.#core.driver.list(tags, {
       shallow: true,
+      ...(limit !== undefined && { limit: windowFor(limit) }),
       ...(after !== undefined && { after: `${tags}/${after}` }),
       ...(signal && { signal }),
     })) {
@@ -160,7 +165,7 @@ export class TagStore implements Tags {
   /** Whether there is a manifest, so that "no tags" is an answer; or any tag at all, when a page begins after the last. */
   async #repositoryExists({ signal }: OperationContext): Promise<boolean> {
     for await (const _ of this.#core.driver.list(this.#layout.manifests, {
-      shallow: true,
+      ...{ shallow: true, limit: 1 },
       ...(signal && { signal }),
     })) {
       return true

@@ -19,7 +19,7 @@ async function* visibleNames(
   limit: number,
 ): AsyncGenerator<string> {
   const { after } = route
-  const names = backend.repositories({ ...context, ...(after !== undefined && { after }) })
+  const names = backend.repositories({ ...context, limit: limit + 1, ...(after !== undefined && { after }) })
   // One more than the page: so that a full page and the question whether there is another cost one look.
   for await (const page of visibleTo(grant, names, limit + 1)) yield* page
 }

@@ -11,9 +11,14 @@ export async function listTags({
   settings,
 }: Exchange<'listTags'>): Promise<HttpResponse> {
   const { name, limit, after } = route
-  const tags = backend.repository(name).tags.list({ ...context, ...(after !== undefined && { after }) })
-  if (limit === undefined) return streamedJson(document(name, tags))
-  const pageSize = Math.min(limit, settings.maxPageSize)
+  const pageSize = limit === undefined ? undefined : Math.min(limit, settings.maxPageSize)
+  const tags = backend.repository(name).tags.list({
+    ...context,
+    ...(after !== undefined && { after }),
+    // One more tells whether there is another page.
+    ...(pageSize !== undefined && { limit: pageSize + 1 }),
+  })
+  if (pageSize === undefined) return streamedJson(document(name, tags))
   const { items, more } = await takePage(tags, pageSize)
   const last = items.at(-1)
   const next =
