@@ -5,14 +5,14 @@ import type { Cluster } from './cluster.ts'
 /** Odd on purpose: around the smallest part that S3 takes, and around nothing at all. */
 const CHUNKS = [1, 65_537, 1_000_003, 5 * 1024 * 1024 - 1, 5 * 1024 * 1024, 5 * 1024 * 1024 + 1, 7_340_033]
 
-/** Uploads in chunks through whichever node, and goes on where the registry says it stands; resolves with the digest. */
+/** Uploads in chunks through whichever node, and goes on where the registry says it stands. */
 export async function upload(
   cluster: Cluster,
   repository: string,
   content: Uint8Array,
   random: () => number,
   onChunk: () => void,
-): Promise<string> {
+): Promise<{ readonly digest: string; readonly id: string }> {
   const begun = await cluster.askUntilAnswered('POST', `/v2/${repository}/blobs/uploads/`)
   expect(begun.status).toBe(202)
   const location = begun.headers.get('location') ?? ''
@@ -56,5 +56,5 @@ export async function upload(
   expect([done.status, done.body.toString()]).toEqual([201, ''])
   // As if that answer had been lost.
   expect((await cluster.askUntilAnswered('PUT', finish)).status).toBe(201)
-  return digest
+  return { digest, id: begun.headers.get('docker-upload-uuid') ?? '' }
 }
