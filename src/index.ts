@@ -68,6 +68,12 @@ export { isRepositoryName, isTag, parseRepositoryName, parseTag } from './spec/n
 export { scanDigests } from './spec/scan-digests.ts'
 export { BlobStore } from './storage/blob-store.ts'
 export {
+  type CacheStats,
+  type DescriptorCache,
+  MemoryCache,
+  type MemoryCacheOptions,
+} from './storage/descriptor-cache.ts'
+export {
   type AppendOptions as DriverAppendOptions,
   type CreateUploadOptions,
   type DeleteOptions,
@@ -86,6 +92,7 @@ export {
   UploadTakenOverError,
 } from './storage/driver.ts'
 export { ManifestStore } from './storage/manifest-store.ts'
+export { type RedisCacheOptions, type RedisClient, redisCache } from './storage/redis-cache.ts'
 export { type Sparseness, StorageCore, type StorageOptions } from './storage/storage-core.ts'
 export { TagStore } from './storage/tag-store.ts'
 export { UploadSession } from './storage/upload-session.ts'

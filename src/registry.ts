@@ -117,9 +117,11 @@ function checkRegistryOptions(options: RegistryOptions | WrappingOptions): void 
       use: true,
       sparse: true,
       gracePeriodMs: true,
+      cache: true,
+      linkTtlMs: true,
       logger: true,
     })
-    const { storage, sparse, gracePeriodMs } = (options ?? {}) as Partial<RegistryOptions>
+    const { storage, sparse, gracePeriodMs, linkTtlMs, cache } = (options ?? {}) as Partial<RegistryOptions>
     if (!isDriver(storage)) {
       throw new TypeError(
         'the option "storage" must be a storage driver: filesystem(directory), memory(), or one of yours',
@@ -127,6 +129,12 @@ function checkRegistryOptions(options: RegistryOptions | WrappingOptions): void 
     }
     checkChoice('sparse', sparse, ['none', 'index', 'all'])
     checkAmount('gracePeriodMs', gracePeriodMs)
+    checkAmount('linkTtlMs', linkTtlMs)
+    if (cache !== undefined && typeof cache?.get !== 'function') {
+      throw new TypeError(
+        `the option "cache" must be a cache: redisCache(client), new MemoryCache(), not ${kindOf(cache)}`,
+      )
+    }
   } else {
     const names = { backend: true, use: true, logger: true }
     checkOptions<WrappingOptions>('new Registry() over a backend', options as WrappingOptions, names)

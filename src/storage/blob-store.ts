@@ -17,6 +17,7 @@ import type { Descriptor } from '../spec/descriptor.ts'
 import { algorithmOf, type Digest } from '../spec/digest.ts'
 import { MEDIA_TYPES } from '../spec/media-types.ts'
 import { isRepositoryName, isUploadId, parseRepositoryName } from '../spec/name.ts'
+import type { BlobFact } from './blob-facts.ts'
 import { KeyNotFoundError, type ObjectStat, type StorageDriver } from './driver.ts'
 import { blobData, digestOfLinkKey, isWholeLink, linkContent, parseLink, RepositoryLayout } from './layout.ts'
 import { StorageCore } from './storage-core.ts'
@@ -28,19 +29,23 @@ const SIGNED_URL_MS = 20 * 60 * 1000
 /** Blobs of one repository over a storage driver. A blob is visible where it is linked, and nowhere else. */
 export class BlobStore implements Blobs {
   readonly #core: StorageCore
+  readonly #name: string
   readonly #layout: RepositoryLayout
   readonly minChunkBytes?: number
 
   /** @throws {@link RegistryError} `NAME_INVALID` */
   constructor(storage: StorageDriver | StorageCore, repository: string) {
     this.#core = StorageCore.over(storage)
-    this.#layout = new RepositoryLayout(parseRepositoryName(repository))
+    this.#name = parseRepositoryName(repository)
+    this.#layout = new RepositoryLayout(this.#name)
     if (this.#core.driver.minChunkBytes !== undefined) this.minChunkBytes = this.#core.driver.minChunkBytes
   }
 
   async stat(digest: Digest, options: StatBlobOptions = {}): Promise<Descriptor> {
+    // Whoever leaves out an upload relies on the data itself, not on somebody having seen it.
+    if (!options.reliedUpon) return descriptor(digest, (await this.#see(digest, options)).size)
     const found = await this.#find(digest, options)
-    if (options.reliedUpon) await this.#refresh(digest, found.linkedAt)
+    await this.#refresh(digest, found.linkedAt)
     return descriptor(digest, found.data.size)
   }
 
@@ -125,11 +130,12 @@ export class BlobStore implements Blobs {
     const found = await this.#core.driver.stat(link, context.signal && { signal: context.signal })
     if (found === undefined) throw unknownBlob(digest)
     await this.#core.driver.delete(link)
+    await this.#core.facts.hide(this.#name, digest)
   }
 
   async locate(digest: Digest, { method, signal }: LocateOptions): Promise<URL | undefined> {
     if (this.#core.driver.signUrl === undefined) return undefined
-    const { target } = await this.#find(digest, signal && { signal })
+    const { target } = await this.#see(digest, signal && { signal })
     return this.#core.driver.signUrl(blobData(target), { method, expiresInMs: SIGNED_URL_MS })
   }
 
@@ -194,6 +200,25 @@ export class BlobStore implements Blobs {
     throw unknownBlob(digest)
   }
 
+  /**
+   * For those who only read: the data may be remembered, the link is looked at each time, but for a time-to-live that the operator
+   * chose. So nothing that another repository does makes a blob visible in this one.
+   */
+  async #see(digest: Digest, context: OperationContext = {}): Promise<BlobFact> {
+    const { facts, driver } = this.#core
+    const fact = await facts.get(digest)
+    if (fact !== undefined) {
+      if (await facts.isShown(this.#name, digest)) return fact
+      const link = await driver.stat(this.#layout.layerLink(digest), context.signal && { signal: context.signal })
+      if (link === undefined || !isWholeLink(fact.target, link.size)) throw unknownBlob(digest)
+      await facts.show(this.#name, digest)
+      return fact
+    }
+    const { target, data } = await this.#find(digest, context)
+    await Promise.all([facts.remember(digest, { target, size: data.size }), facts.show(this.#name, digest)])
+    return { target, size: data.size }
+  }
+
   /** Link and data of a blob, here or in another repository; `undefined` when one of them is absent. */
   async #lookFor(
     digest: Digest,
@@ -233,7 +258,10 @@ export class BlobStore implements Blobs {
       if (data.status === 'fulfilled') await data.value.body[Symbol.asyncDispose]()
       throw link.status === 'rejected' ? link.reason : unknownBlob(digest)
     }
-    if (data.status === 'rejected') throw asError(data.reason, digest)
+    if (data.status === 'rejected') {
+      if (data.reason instanceof KeyNotFoundError) await this.#core.facts.forget(digest)
+      throw asError(data.reason, digest)
+    }
     return data.value
   }
 

@@ -1,4 +1,6 @@
 import { consoleLogger, type Logger } from '../logger.ts'
+import { BlobFacts } from './blob-facts.ts'
+import { type DescriptorCache, MemoryCache } from './descriptor-cache.ts'
 import type { StorageDriver } from './driver.ts'
 import { ManifestCache } from './manifest-cache.ts'
 import { translateOutages } from './translate-outages.ts'
@@ -24,6 +26,17 @@ export interface StorageOptions {
    * blob is here relies on it for that long. Default: 24 hours.
    */
   readonly gracePeriodMs?: number
+  /**
+   * Where what was found out about blobs is remembered. Default: 16 MiB of this process's memory; `redisCache(client)` for many
+   * nodes over one bucket. Nothing that is not in the storage is ever served out of it.
+   */
+  readonly cache?: DescriptorCache
+  /**
+   * For how long, in milliseconds, a blob that was seen in a repository may be told, and redirected to, without looking whether
+   * it still is. Deleting the blob through a registry with the same cache counts
+   * at once, whatever else takes it away after that time. Default: 0, always look.
+   */
+  readonly linkTtlMs?: number
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -40,6 +53,8 @@ export class StorageCore {
   readonly uploads: UploadTable = new UploadTable()
   /** @internal */
   readonly manifestCache: ManifestCache = new ManifestCache()
+  /** @internal */
+  readonly facts: BlobFacts
   readonly sparse: Sparseness
   readonly gracePeriodMs: number
   readonly logger: Logger
@@ -48,6 +63,7 @@ export class StorageCore {
     this.driver = translateOutages(driver)
     this.logger = options.logger ?? consoleLogger
     this.intents = new WriteIntents(this.driver, this.logger)
+    this.facts = new BlobFacts(options.cache ?? new MemoryCache(), options.linkTtlMs ?? 0, this.logger)
     this.sparse = options.sparse ?? 'index'
     this.gracePeriodMs = options.gracePeriodMs ?? DAY_MS
   }

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, it } from 'vitest'
-import type { RunningServer, TestServer } from './server.ts'
 
 /**
  * Runs a suite against a server, started before its tests and ended after them. Without the server, the suite is one
@@ -7,8 +6,8 @@ import type { RunningServer, TestServer } from './server.ts'
  *
  * @param suite - is called while tests are collected, with a function to call within tests and hooks
  */
-export function describeOn<R extends RunningServer>(
-  server: TestServer<R>,
+export function describeOn<R extends { stop(): Promise<void> }>(
+  server: { readonly name: string; find(): string | undefined; start(): Promise<R> },
   name: string,
   suite: (running: () => R) => void,
 ): void {

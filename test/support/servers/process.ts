@@ -27,6 +27,8 @@ export interface ServerCommand {
   /** @param directory - empty, the server's own until it ends, and its working directory */
   args(port: number, directory: string): readonly string[] | Promise<readonly string[]>
   environment?: NodeJS.ProcessEnv
+  /** Whether it answers on its port. Default: whether it speaks HTTP there. */
+  answers?(port: number): Promise<boolean>
 }
 
 export interface ServerProcess {
@@ -49,7 +51,12 @@ export async function startProcess(command: ServerCommand): Promise<ServerProces
   }
 }
 
-async function startOnce({ executable, args, environment }: ServerCommand): Promise<ServerProcess> {
+async function startOnce({
+  executable,
+  args,
+  environment,
+  answers = speaksHttp,
+}: ServerCommand): Promise<ServerProcess> {
   const directory = await realpath(await mkdtemp(join(tmpdir(), 'wharfage-server-')))
   const port = await freePort()
   const child = spawn('/bin/sh', ['-c', KEEPER, 'sh', directory, executable, ...(await args(port, directory))], {
@@ -91,7 +98,7 @@ function tailOf(child: ChildProcess): () => string {
   return () => text
 }
 
-async function answers(port: number): Promise<boolean> {
+async function speaksHttp(port: number): Promise<boolean> {
   try {
     // Whatever the status: an answer to a stranger is mostly a refusal.
     const response = await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(5000) })
