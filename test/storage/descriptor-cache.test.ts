@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { anyone } from '../../src/auth/access.ts'
+import type { AccessController } from '../../src/auth/access.ts'
 import { MemoryDriver } from '../../src/drivers/memory.ts'
 import { createHandler, type HttpHandler, type MemoryCacheOptions, Registry, silentLogger } from '../../src/index.ts'
 import { digestOf } from '../../src/spec/digest.ts'
