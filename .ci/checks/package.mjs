@@ -1,5 +1,5 @@
 // The package as npm would publish it, installed into an empty project: what comes with it, that every entry point can
-// be imported, required and compiled against with nothing else installed, and that the command starts.
+// be imported, required and compiled against with nothing else installed, or names what it needs; and that the command starts.
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,6 +13,13 @@ const manifest = JSON.parse(await readFile(join(project, 'package.json'), 'utf8'
 const entryPoints = Object.keys(manifest.exports)
   .filter((subpath) => subpath !== './package.json')
   .map((subpath) => join(manifest.name, subpath))
+// What needs an optional peer, and which of them its first import names.
+const peers = {
+  'wharfage/s3': '@aws-sdk/client-s3',
+  'wharfage/azure': '@azure/storage-blob',
+  'wharfage/gcs': '@google-cloud/storage',
+}
+const alone = entryPoints.filter((entry) => peers[entry] === undefined)
 
 await withScope(async (scope) => {
   const dir = await scope.tempDir('package')
@@ -36,11 +43,29 @@ await withScope(async (scope) => {
   const scripted = names.filter((name) => installed[name].hasInstallScript)
   check.equal('runs no install script', scripted, [])
 
-  for (const entry of entryPoints) {
+  for (const entry of alone) {
     await check.step(`import '${entry}'`, () => exportsOf(dir, `await import('${entry}')`))
     await check.step(`require('${entry}')`, () => exportsOf(dir, `createRequire(import.meta.url)('${entry}')`))
   }
-  await check.step('compiles in a strict project without the frameworks', () => compile(dir))
+  await check.step('compiles in a strict project without the frameworks', () => compile(dir, alone))
+  for (const [entry, peer] of Object.entries(peers)) {
+    await check.step(`import '${entry}' names ${peer} when that is missing`, async () => {
+      const message = await exportsOf(dir, `await import('${entry}')`).then(() => 'no failure', String)
+      if (!message.includes(`Cannot find package '${peer}'`)) throw new Error(message)
+    })
+  }
+  await check.step('installs the optional peers beside it', async () => {
+    const wanted = Object.entries(manifest.peerDependencies).map(([name, range]) => `${name}@${range}`)
+    await run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...wanted], { cwd: dir })
+  })
+  for (const entry of Object.keys(peers)) {
+    await check.step(`import '${entry}' beside its peers`, () => exportsOf(dir, `await import('${entry}')`))
+    await check.step(`require('${entry}') beside its peers`, () =>
+      exportsOf(dir, `createRequire(import.meta.url)('${entry}')`),
+    )
+  }
+  // Declarations of the SDKs are not ours to check.
+  await check.step('compiles beside the peers', () => compile(dir, entryPoints, { skipLibCheck: true }))
   await check.step('npx wharfage --version', async () => {
     const printed = await run('npx', ['--no-install', 'wharfage', '--version'], { cwd: dir })
     if (!printed.includes(manifest.version)) throw new Error(printed)
@@ -69,9 +94,9 @@ async function exportsOf(dir, expression) {
   if (!(count > 0)) throw new Error(`${count} exports`)
 }
 
-async function compile(dir) {
-  const imports = entryPoints.map((entry, at) => `import * as entry${at} from '${entry}'`)
-  const uses = `console.log(${entryPoints.map((_, at) => `entry${at}`).join(', ')})`
+async function compile(dir, entries, more = {}) {
+  const imports = entries.map((entry, at) => `import * as entry${at} from '${entry}'`)
+  const uses = `console.log(${entries.map((_, at) => `entry${at}`).join(', ')})`
   await writeFile(join(dir, 'consumer.ts'), [...imports, uses, ''].join('\n'))
   const compilerOptions = {
     strict: true,
@@ -84,6 +109,7 @@ async function compile(dir) {
     skipLibCheck: false,
     typeRoots: [join(project, 'node_modules/@types')],
     types: ['node'],
+    ...more,
   }
   await writeFile(join(dir, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }))
   await run(process.execPath, [join(project, 'node_modules/typescript/bin/tsc'), '-p', dir], { cwd: dir })

@@ -67,19 +67,25 @@ class CatalogWalk {
         while (hasMore && ahead.length < LOOK_AHEAD) {
           const next = await children.next()
           if (next.done) hasMore = false
-          else ahead.push(handled(this.#open(next.value)))
+          else ahead.push(this.#openAhead(next.value))
         }
         const [first] = ahead
         if (first === undefined) return
         const child = await first
         yield* this.#within(child)
-        ahead.shift()
+        void ahead.shift()
         await child.close()
       }
     } finally {
       await children.return(undefined)
       for (const one of ahead) await one.then((child) => child.close()).catch(() => {}) // nobody asks for it any more
     }
+  }
+
+  #openAhead(name: string): Promise<OpenFolder> {
+    const opening = this.#open(name)
+    opening.catch(() => {}) // it may fail before its turn comes, and then says so again
+    return opening
   }
 
   async #open(name: string): Promise<OpenFolder> {
@@ -149,12 +155,6 @@ class CatalogWalk {
 function placeOf(start: string): string {
   const slash = start.indexOf('/')
   return slash < 0 ? start : `${start.slice(0, slash)}.~`
-}
-
-/** It may fail before anybody waits for it. */
-function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {})
-  return promise
 }
 
 async function* startingAfter(names: AsyncIterable<string>, after: string): AsyncGenerator<string> {
