@@ -16,6 +16,7 @@ import { copyRanges } from '../object-store/copy-ranges.ts'
 import { withDeadline } from '../object-store/deadline.ts'
 import { inParallel } from '../object-store/in-parallel.ts'
 import type { Assembly, ObjectStore, OpenObject, Part, Source } from '../object-store/object-store.ts'
+import { PART_BYTES } from '../object-store/part-sizes.ts'
 import { isAbsent, isCode, isPreconditionFailed, readError, storageError } from './errors.ts'
 import { type AzureOptions, clientOf } from './options.ts'
 import { AzureSignatures } from './signatures.ts'
@@ -37,11 +38,13 @@ const PRESENT = 'present'
 export class AzureStore implements ObjectStore {
   readonly name = 'azure'
   readonly minPartBytes: number = MIN_PART_BYTES
+  readonly partBytes: number
   readonly #container: ContainerClient
   readonly #root: string
   readonly #signatures: AzureSignatures
 
   constructor(options: AzureOptions) {
+    this.partBytes = options.partBytes ?? PART_BYTES
     this.#container = options.containerClient ?? clientOf(options)
     const root = (options.rootDirectory ?? '').replace(/^\/+|\/+$/g, '')
     this.#root = root === '' ? '' : `${root}/`

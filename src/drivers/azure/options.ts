@@ -1,5 +1,6 @@
 import { AnonymousCredential, ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob'
 import { checkOptions, type OptionNames } from '../../arguments.ts'
+import { checkPartBytes } from '../object-store/part-sizes.ts'
 
 /** Any credential of `@azure/identity`: managed identity, client secret, whatever `DefaultAzureCredential` finds. */
 export interface AzureTokenCredential {
@@ -25,6 +26,11 @@ export interface AzureOptions {
   readonly sasToken?: string
   /** `new DefaultAzureCredential()`, `new ClientSecretCredential(…)`, … */
   readonly credential?: AzureTokenCredential
+  /**
+   * Bytes of the parts that uploads are cut into, to begin with: an upload holds up to three of them in memory. At least 5 MiB.
+   * Default: 8 MiB. As Distribution's `chunksize`.
+   */
+  readonly partBytes?: number
   /** Everything lies below this prefix of the container. Default: none. As Distribution's `rootdirectory`. */
   readonly rootDirectory?: string
 }
@@ -38,6 +44,7 @@ const AZURE_OPTIONS: OptionNames<AzureOptions> = {
   connectionString: true,
   sasToken: true,
   credential: true,
+  partBytes: true,
   rootDirectory: true,
 }
 
@@ -46,6 +53,7 @@ const RETRIES = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 }
 /** @throws TypeError */
 export function checkAzureOptions(options: AzureOptions): void {
   checkOptions('azure()', options, AZURE_OPTIONS)
+  checkPartBytes(options?.partBytes)
   if (typeof options?.container !== 'string' || options.container === '') {
     throw new TypeError("azure() needs a container: azure({ container: 'images', accountName: '…', accountKey: '…' })")
   }

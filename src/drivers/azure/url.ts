@@ -1,17 +1,14 @@
 import { readParameters, readStorageUrl } from '../url-parameters.ts'
 import type { AzureOptions } from './options.ts'
 
-/** Where credentials are looked for: the names that the `az` command and the SDKs use. */
-type Environment = Readonly<Record<string, string | undefined>>
-
 /**
  * The options in `azure://container/prefix?account=…&endpoint=…`. Credentials come from `AZURE_STORAGE_CONNECTION_STRING`,
- * `AZURE_STORAGE_KEY` (with `AZURE_STORAGE_ACCOUNT`) or `AZURE_STORAGE_SAS_TOKEN`; else from whatever `DefaultAzureCredential`
- * of `@azure/identity` finds.
+ * `AZURE_STORAGE_KEY` (with `AZURE_STORAGE_ACCOUNT`) or `AZURE_STORAGE_SAS_TOKEN`, the names that the `az` command
+ * has; else from whatever `DefaultAzureCredential` of `@azure/identity` finds.
  *
  * @throws TypeError for parameters that there are not, and values that make no sense
  */
-export async function parseAzureUrl(text: string, environment: Environment = process.env): Promise<AzureOptions> {
+export async function parseAzureUrl(text: string, environment: NodeJS.ProcessEnv = process.env): Promise<AzureOptions> {
   const { url, container, rootDirectory } = readStorageUrl(text, 'azure')
   const parameters = readParameters<AzureOptions>(url, {
     account: (accountName) => ({ accountName }),

@@ -15,6 +15,7 @@ import { BucketPresence } from '../object-store/bucket-presence.ts'
 import { withDeadline } from '../object-store/deadline.ts'
 import { inParallel } from '../object-store/in-parallel.ts'
 import type { Assembly, ObjectStore, OpenObject, Part, Source } from '../object-store/object-store.ts'
+import { PART_BYTES } from '../object-store/part-sizes.ts'
 import { compose } from './compose.ts'
 import { GcsDownloads } from './download.ts'
 import { isAbsent, isPreconditionFailed, readError, storageError } from './errors.ts'
@@ -37,6 +38,7 @@ const PIECE = 'piece-'
 export class GcsStore implements ObjectStore {
   readonly name = 'gcs'
   readonly minPartBytes: number = MIN_PART_BYTES
+  readonly partBytes: number
   readonly #bucket: Bucket
   readonly #root: string
   readonly #endpoint: string | undefined
@@ -45,6 +47,7 @@ export class GcsStore implements ObjectStore {
   #signsAgainAt = 0
 
   constructor(options: GcsOptions) {
+    this.partBytes = options.partBytes ?? PART_BYTES
     this.#bucket = (options.storage ?? clientOf(options)).bucket(options.bucket)
     this.#downloads = new GcsDownloads(this.#bucket)
     this.#endpoint = options.endpoint

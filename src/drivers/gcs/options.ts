@@ -1,5 +1,6 @@
 import { IdempotencyStrategy, Storage, type StorageOptions } from '@google-cloud/storage'
 import { checkOptions, type OptionNames } from '../../arguments.ts'
+import { checkPartBytes } from '../object-store/part-sizes.ts'
 
 export interface GcsOptions {
   readonly bucket: string
@@ -12,6 +13,11 @@ export interface GcsOptions {
   readonly projectId?: string
   /** URL of something other than Google's service: an emulator, a private endpoint. */
   readonly endpoint?: string
+  /**
+   * Bytes of the parts that uploads are cut into, to begin with: an upload holds up to three of them in memory. At least 5 MiB.
+   * Default: 8 MiB. As Distribution's `chunksize`.
+   */
+  readonly partBytes?: number
   /** Everything lies below this prefix of the bucket. Default: none. As Distribution's `rootdirectory`. */
   readonly rootDirectory?: string
 }
@@ -23,12 +29,14 @@ const GCS_OPTIONS: OptionNames<GcsOptions> = {
   credentials: true,
   projectId: true,
   endpoint: true,
+  partBytes: true,
   rootDirectory: true,
 }
 
 /** @throws TypeError */
 export function checkGcsOptions(options: GcsOptions): void {
   checkOptions('gcs()', options, GCS_OPTIONS)
+  checkPartBytes(options?.partBytes)
   if (typeof options?.bucket !== 'string' || options.bucket === '') {
     throw new TypeError("gcs() needs a bucket: gcs({ bucket: 'images' })")
   }

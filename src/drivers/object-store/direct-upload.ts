@@ -2,7 +2,7 @@ import type { ByteSource } from '../../bytes.ts'
 import { type AppendOptions, KeyNotFoundError, type SealedUpload } from '../../storage/driver.ts'
 import { consume } from '../consume.ts'
 import type { Assembly, ObjectStore, Part } from './object-store.ts'
-import { assembledPartBytes } from './part-sizes.ts'
+import { assembledPartBytes, PART_BYTES } from './part-sizes.ts'
 import { PartWriter } from './part-writer.ts'
 
 /**
@@ -88,7 +88,7 @@ class AssembledParts {
   }
 
   partBytes(): number {
-    return assembledPartBytes(this.#count)
+    return assembledPartBytes(this.#count, this.#store.partBytes ?? PART_BYTES)
   }
 
   async put(content: Uint8Array): Promise<void> {

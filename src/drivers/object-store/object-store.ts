@@ -20,8 +20,10 @@ import type {
  * effect happened and only the answer was lost. `signal` ends the wait and rejects with its reason.
  */
 export interface ObjectStore extends Pick<StorageDriver, 'name' | 'conditionalPuts' | 'signUrl' | 'ping' | 'close'> {
-  /** Smallest part but the last, in bytes; at most 8 MiB. */
+  /** Smallest part but the last, in bytes; at most `partBytes`. */
   readonly minPartBytes: number
+  /** Bytes of the parts that uploads are cut into, to begin with. Default: 8 MiB. */
+  readonly partBytes?: number
   /** One call. Resolves once the headers are there; the stream brings exactly `size` bytes, or fails. */
   open(key: string, options?: ReadOptions): Promise<OpenObject | 'beyond'>
   /**

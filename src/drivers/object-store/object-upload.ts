@@ -65,7 +65,10 @@ export class ObjectUpload implements DriverUpload {
     await this.#staged.discard(beside)
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
+  /** What went straight to its place, and was not published, nobody can go on with. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#committed === undefined) await this.#direct?.discard().catch(() => {}) // its age removes it later
+  }
 
   get #current(): DirectUpload | StagedUpload {
     return this.#direct ?? this.#staged

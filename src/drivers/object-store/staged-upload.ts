@@ -11,15 +11,13 @@ import {
 } from '../../storage/driver.ts'
 import { consume } from '../consume.ts'
 import type { ObjectStore } from './object-store.ts'
-import { stagedPartBytes } from './part-sizes.ts'
+import { PART_BYTES, stagedPartBytes } from './part-sizes.ts'
 import { PartWriter } from './part-writer.ts'
 import { readObject } from './read-object.ts'
 import { formatSession, MAX_INLINE_TAIL_BYTES, parseSession, type Session, type StagedPart, sizeOf } from './session.ts'
 
 /** Parts that are joined to one within the store, so that an upload of any length has a short session and few parts to copy. */
 const JOINED_PARTS = 1_000
-/** What is larger has been joined already. */
-const LARGEST_PART_BYTES = stagedPartBytes(Number.POSITIVE_INFINITY)
 
 /** What all uploads of one driver share. */
 export interface UploadContext {
@@ -269,7 +267,7 @@ class StagedParts {
   }
 
   partBytes(): number {
-    return stagedPartBytes(this.parts.length)
+    return stagedPartBytes(this.parts.length, this.#store.partBytes ?? PART_BYTES)
   }
 
   put(content: Uint8Array): Promise<void> {
@@ -282,7 +280,9 @@ class StagedParts {
   }
 
   beforePart(): (() => Promise<void>) | undefined {
-    const unjoined = this.parts.filter(({ size }) => size <= LARGEST_PART_BYTES)
+    // What is larger than any part has been joined already.
+    const largest = stagedPartBytes(Number.POSITIVE_INFINITY, this.#store.partBytes ?? PART_BYTES)
+    const unjoined = this.parts.filter(({ size }) => size <= largest)
     return unjoined.length < JOINED_PARTS ? undefined : () => this.#join(unjoined)
   }
 

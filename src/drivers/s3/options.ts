@@ -6,6 +6,7 @@ import {
   type StorageClass,
 } from '@aws-sdk/client-s3'
 import { checkOptions, type OptionNames } from '../../arguments.ts'
+import { checkPartBytes } from '../object-store/part-sizes.ts'
 
 export interface S3Options {
   readonly bucket: string
@@ -30,6 +31,11 @@ export interface S3Options {
    * `'WHEN_SUPPORTED'` is the SDK's own default.
    */
   readonly checksums?: 'WHEN_REQUIRED' | 'WHEN_SUPPORTED'
+  /**
+   * Bytes of the parts that uploads are cut into, to begin with: an upload holds up to three of them in memory. At least 5 MiB.
+   * Default: 8 MiB. As Distribution's `chunksize`.
+   */
+  readonly partBytes?: number
   /** Everything lies below this prefix of the bucket. Default: none. As Distribution's `rootdirectory`. */
   readonly rootDirectory?: string
   /** Default: the bucket's. */
@@ -60,6 +66,7 @@ const S3_OPTIONS: OptionNames<S3Options> = {
   dualStack: true,
   fips: true,
   checksums: true,
+  partBytes: true,
   rootDirectory: true,
   storageClass: true,
   acl: true,
@@ -105,6 +112,7 @@ export function clientOf(options: S3Options, endpoint: string | undefined = opti
 /** @throws TypeError */
 export function checkS3Options(options: S3Options): void {
   checkOptions('s3()', options, S3_OPTIONS)
+  checkPartBytes(options?.partBytes)
   if (typeof options?.bucket !== 'string' || options.bucket === '') {
     throw new TypeError("s3() needs a bucket: s3({ bucket: 'images', region: 'eu-central-1' })")
   }

@@ -32,6 +32,7 @@ import {
 import { BucketPresence } from '../object-store/bucket-presence.ts'
 import { copyRanges } from '../object-store/copy-ranges.ts'
 import type { Assembly, ObjectStore, OpenObject, Part, Source } from '../object-store/object-store.ts'
+import { PART_BYTES } from '../object-store/part-sizes.ts'
 import { probeConditions } from './conditions.ts'
 import { isCode, isNotFound, isPreconditionFailed, readError, storageError } from './errors.ts'
 import { clientOf, type S3Options } from './options.ts'
@@ -53,6 +54,7 @@ const MARK = 'wharfage-write'
 export class S3Store implements ObjectStore {
   readonly name = 's3'
   readonly minPartBytes: number = MIN_PART_BYTES
+  readonly partBytes: number
   readonly #client: S3Client
   readonly #ownsClient: boolean
   readonly #bucket: string
@@ -64,6 +66,7 @@ export class S3Store implements ObjectStore {
   readonly #presence = new BucketPresence((signal) => this.ping(signal && { signal }))
 
   constructor(options: S3Options) {
+    this.partBytes = options.partBytes ?? PART_BYTES
     this.#options = options
     this.#bucket = options.bucket
     const root = (options.rootDirectory ?? '').replace(/^\/+|\/+$/g, '')

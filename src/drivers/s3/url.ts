@@ -24,6 +24,7 @@ export function parseS3Url(text: string): S3Options {
     }),
     'kms-key-id': (kmsKeyId) => ({ kmsKeyId }),
     checksums: (value, name) => ({ checksums: readChoice(value, name, ['WHEN_REQUIRED', 'WHEN_SUPPORTED']) }),
+    'part-bytes': (value) => ({ partBytes: Number(value) }),
     'conditional-writes': (value, name) => ({ conditionalWrites: readBoolean(value, name) }),
   })
   return { bucket: container, ...rootDirectory, ...parameters }
