@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { digestOf } from '../src/spec/digest.ts'
 import { MEDIA_TYPES } from '../src/spec/media-types.ts'
 import { bytes, descriptorOf, json } from './support/images.ts'
+import { azurite, describeOn, fakeGCSServer, versitygw } from './support/servers/index.ts'
 
 const EXAMPLES = fileURLToPath(new URL('../examples/', import.meta.url))
 
@@ -32,11 +33,12 @@ afterEach(async () => {
 })
 
 /** Starts an example as its reader would, on the built package, in an empty directory. */
-async function start(name: string): Promise<Example> {
+async function start(name: string, environment: NodeJS.ProcessEnv = {}): Promise<Example> {
   const directory = await mkdtemp(join(tmpdir(), 'wharfage-example-'))
   const child = spawn(process.execPath, [join(EXAMPLES, `${name}.js`)], {
     cwd: directory,
-    env: { ...process.env, PORT: '0' },
+    // The AWS SDK warns of Node 20, which it is going to leave.
+    env: { ...process.env, NODE_NO_WARNINGS: '1', PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.push({ child, directory })
@@ -108,14 +110,17 @@ describe('examples', () => {
   it('are each started below', async () => {
     const names = (await readdir(EXAMPLES)).filter((name) => name.endsWith('.js')).sort()
     expect(names).toEqual(
-      [...MOUNTS, 'node-http', 'tenants', 'guard', 'events', 'programmatic'].map((name) => `${name}.js`).sort(),
+      [...MOUNTS, ...STORES, 'driver', 'node-http', 'tenants', 'guard', 'events', 'programmatic']
+        .map((name) => `${name}.js`)
+        .sort(),
     )
   })
 })
 
 const MOUNTS = ['express', 'koa', 'fastify', 'hono']
+const STORES = ['s3', 'azure', 'gcs', 'two-nodes']
 
-describe.each([...MOUNTS, 'node-http'])('examples/%s.js', (name) => {
+describe.each([...MOUNTS, 'node-http', 'driver'])('examples/%s.js', (name) => {
   it('takes an image, gives it back, leaves the rest to the service, and stops when asked', async () => {
     const { origin, stop } = await start(name)
     const { response, digest, layer } = await push(origin, 'team/app', 'latest')
@@ -125,9 +130,51 @@ describe.each([...MOUNTS, 'node-http'])('examples/%s.js', (name) => {
     expect(await blob.text()).toBe('layer of team/app')
     const root = await fetch(origin)
     expect([root.status, await root.json()]).toEqual(
-      name === 'node-http' ? [404, expect.anything()] : [200, { service: 'mine' }],
+      MOUNTS.includes(name) ? [200, { service: 'mine' }] : [404, expect.anything()],
     )
     expect(await stop()).toBe(0)
+  })
+})
+
+/** An image goes in and comes out, by redirect or not. */
+async function pushAndPull({ origin, stop }: Example): Promise<void> {
+  const { response, digest, layer } = await push(origin, 'team/app', 'latest')
+  expect(response.status).toBe(201)
+  expect((await pull(origin, 'team/app', 'latest')).headers.get('docker-content-digest')).toBe(digest)
+  const blob = await fetch(`${origin}/v2/team/app/blobs/${digestOf(layer)}`)
+  expect(await blob.text()).toBe('layer of team/app')
+  expect(await stop()).toBe(0)
+}
+
+describeOn(versitygw, 'examples', (server) => {
+  it('s3.js keeps images in a bucket', async () => {
+    const { endpoint, environment } = server()
+    const BUCKET = await server().createBucket()
+    await pushAndPull(await start('s3', { ...environment, BUCKET, S3_ENDPOINT: endpoint }))
+  })
+
+  it('two-nodes.js finishes at one node what was begun at the other', async () => {
+    const { endpoint, environment } = server()
+    const BUCKET = await server().createBucket()
+    const example = await start('two-nodes', { ...environment, BUCKET, S3_ENDPOINT: endpoint })
+    expect(example.lines).toEqual(['node two has 0-9', 'node one answers 201'])
+    await pushAndPull(example)
+  })
+})
+
+describeOn(azurite, 'examples', (server) => {
+  it('azure.js keeps images in a container', async () => {
+    const { endpoint, environment } = server()
+    const CONTAINER = await server().createBucket()
+    await pushAndPull(await start('azure', { ...environment, CONTAINER, AZURE_ENDPOINT: endpoint }))
+  })
+})
+
+describeOn(fakeGCSServer, 'examples', (server) => {
+  it('gcs.js keeps images in a bucket', async () => {
+    const { endpoint } = server()
+    const BUCKET = await server().createBucket()
+    await pushAndPull(await start('gcs', { BUCKET, GCS_ENDPOINT: endpoint }))
   })
 })
 
