@@ -68,7 +68,7 @@ export class AzureStore implements ObjectStore {
       return { stat: statOf(key, total, found), size, stream: found.readableStreamBody }
     } catch (error) {
       if (range !== undefined && (isCode(error, 'InvalidRange') || readError(error)?.status === 416)) return 'beyond'
-      throw this.#failed(error, key)
+      throw this.#failed(error, signal, key)
     }
   }
 
@@ -77,7 +77,7 @@ export class AzureStore implements ObjectStore {
       const found = await withDeadline(signal, (abortSignal) => this.#blob(key).getProperties({ abortSignal }))
       return statOf(key, found.contentLength ?? 0, found)
     } catch (error) {
-      const failed = this.#failed(error, key)
+      const failed = this.#failed(error, signal, key)
       if (isAbsent(error) && !(failed instanceof Error && failed.name === 'StorageUnavailableError')) return undefined
       throw failed
     }
@@ -102,7 +102,7 @@ export class AzureStore implements ObjectStore {
       return etag
     } catch (error) {
       const failed = mark !== undefined && (isPreconditionFailed(error) || isAbsent(error))
-      if (!failed) throw this.#failed(error, key)
+      if (!failed) throw this.#failed(error, signal, key)
       // An earlier try of this very write may have gone through, and its answer been lost.
       const now = await this.#blob(key)
         .getProperties()
@@ -118,7 +118,7 @@ export class AzureStore implements ObjectStore {
     try {
       await withDeadline(signal, (abortSignal) => this.#blob(key).delete({ abortSignal, ...conditions }))
     } catch (error) {
-      const failed = this.#failed(error, key)
+      const failed = this.#failed(error, signal, key)
       if (!isAbsent(error) || (failed instanceof Error && failed.name === 'StorageUnavailableError')) throw failed
       if (ifVersion !== undefined) throw new PreconditionFailedError(key, { cause: error })
     }
@@ -155,7 +155,7 @@ export class AzureStore implements ObjectStore {
         yield [...keys, ...folders]
       }
     } catch (error) {
-      throw signal?.aborted ? signal.reason : this.#failed(error)
+      throw this.#failed(error, signal)
     }
   }
 
@@ -177,7 +177,7 @@ export class AzureStore implements ObjectStore {
       return block
     } catch (error) {
       if (isCode(error, 'InvalidBlobType')) return PRESENT
-      throw this.#failed(error)
+      throw this.#failed(error, signal)
     }
   }
 
@@ -216,7 +216,7 @@ export class AzureStore implements ObjectStore {
         )
       })
     } catch (error) {
-      if (!isCode(error, 'InvalidBlobType')) throw this.#failed(error)
+      if (!isCode(error, 'InvalidBlobType')) throw this.#failed(error, signal)
       blocks.fill(PRESENT)
     }
     const size = sources.reduce((sum, source) => sum + source.size, 0)
@@ -237,7 +237,7 @@ export class AzureStore implements ObjectStore {
         await this.#container.listBlobsFlat({ prefix: this.#root, abortSignal }).byPage({ maxPageSize: 1 }).next()
       })
     } catch (error) {
-      throw this.#failed(error)
+      throw this.#failed(error, signal)
     }
   }
 
@@ -257,7 +257,7 @@ export class AzureStore implements ObjectStore {
     } catch (error) {
       const isGone = blocks.includes(PRESENT) || isCode(error, 'InvalidBlockList', 'InvalidBlobType')
       if (isGone && (await this.stat(key))?.size === size) return
-      throw this.#failed(error)
+      throw this.#failed(error, signal)
     }
   }
 
@@ -265,8 +265,8 @@ export class AzureStore implements ObjectStore {
     return this.#container.getBlockBlobClient(this.#root + key)
   }
 
-  #failed(error: unknown, key?: string): unknown {
-    return storageError(error, this.#container.containerName, key)
+  #failed(error: unknown, signal?: AbortSignal, key?: string): unknown {
+    return signal?.aborted ? signal.reason : storageError(error, this.#container.containerName, key)
   }
 }
 

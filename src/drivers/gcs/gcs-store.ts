@@ -71,7 +71,7 @@ export class GcsStore implements ObjectStore {
     } catch (error) {
       if (range !== undefined && readError(error)?.status === 416) return 'beyond'
       if (isAbsent(error)) await this.#presence.require(signal)
-      throw this.#failed(error, key)
+      throw this.#failed(error, signal, key)
     }
   }
 
@@ -81,7 +81,7 @@ export class GcsStore implements ObjectStore {
       this.#presence.seen()
       return statOf(key, Number(size), generation, updated)
     } catch (error) {
-      if (!isAbsent(error)) throw this.#failed(error, key)
+      if (!isAbsent(error)) throw this.#failed(error, signal, key)
       await this.#presence.require(signal)
       return undefined
     }
@@ -104,7 +104,7 @@ export class GcsStore implements ObjectStore {
       )
       return versionOf(file.metadata.generation)
     } catch (error) {
-      if (mark === undefined || !isPreconditionFailed(error)) throw this.#failed(error)
+      if (mark === undefined || !isPreconditionFailed(error)) throw this.#failed(error, signal)
       // An earlier try of this very write may have gone through, and its answer been lost.
       const [now] = await this.#file(key)
         .getMetadata()
@@ -123,7 +123,7 @@ export class GcsStore implements ObjectStore {
       const condition = ifVersion !== undefined && { ifGenerationMatch: ifVersion }
       await withDeadline(signal, () => this.#file(key).delete({ ...condition }))
     } catch (error) {
-      if (!isAbsent(error)) throw this.#failed(error, key)
+      if (!isAbsent(error)) throw this.#failed(error, signal, key)
       await this.#presence.require(signal)
       if (ifVersion !== undefined) throw new PreconditionFailedError(key, { cause: error })
     }
@@ -152,7 +152,7 @@ export class GcsStore implements ObjectStore {
       try {
         page = (await withDeadline(signal, () => this.#bucket.getFiles(query)))[2] as ListPage // the API's own answer
       } catch (error) {
-        throw this.#failed(error)
+        throw this.#failed(error, signal)
       }
       this.#presence.seen()
       const keys = (page.items ?? []).flatMap(({ name, size, updated }): ListEntry[] => {
@@ -184,7 +184,7 @@ export class GcsStore implements ObjectStore {
     } catch (error) {
       // It may have been completed already, the pieces gone with it, and the answer lost.
       const size = parts.reduce((sum, part) => sum + part.size, 0)
-      if (!isAbsent(error) || (await this.stat(assembly.key))?.size !== size) throw this.#failed(error)
+      if (!isAbsent(error) || (await this.stat(assembly.key))?.size !== size) throw this.#failed(error, signal)
     }
     await this.deleteAll(pieces).catch(() => {}) // they go with the folder of the upload
   }
@@ -213,7 +213,7 @@ export class GcsStore implements ObjectStore {
         signal,
       )
     } catch (error) {
-      throw this.#failed(error, target)
+      throw this.#failed(error, signal, target)
     }
   }
 
@@ -239,7 +239,7 @@ export class GcsStore implements ObjectStore {
       const query = { prefix: this.#root, autoPaginate: false, maxResults: 1 }
       await withDeadline(signal, () => this.#bucket.getFiles(query))
     } catch (error) {
-      throw this.#failed(error)
+      throw this.#failed(error, signal)
     }
   }
 
@@ -264,8 +264,8 @@ export class GcsStore implements ObjectStore {
     return this.#bucket.file(this.#root + key)
   }
 
-  #failed(error: unknown, key?: string): unknown {
-    return storageError(error, this.#bucket.name, key)
+  #failed(error: unknown, signal?: AbortSignal, key?: string): unknown {
+    return signal?.aborted ? signal.reason : storageError(error, this.#bucket.name, key)
   }
 }
 
