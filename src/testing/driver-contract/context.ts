@@ -8,7 +8,7 @@ import type { DriverContractOptions, TestRunner } from './options.ts'
 export interface ContractContext {
   readonly runner: TestRunner
   readonly largeObjectBytes: number
-  readonly conditionalDeletes: boolean
+  readonly tornConditions: readonly ('put' | 'delete')[]
   create(): Promise<StorageDriver>
   /** Another driver over the same store, or the same one. */
   reopen(driver: StorageDriver): Promise<StorageDriver>
@@ -26,7 +26,7 @@ export function openDrivers(runner: TestRunner, options: DriverContractOptions):
   })
   return {
     runner,
-    conditionalDeletes: options.conditionalDeletes ?? true,
+    tornConditions: options.tornConditions ?? [],
     largeObjectBytes: options.largeObjectBytes ?? 32 * 1024 * 1024,
     create: async () => {
       const driver = await options.create()

@@ -15,10 +15,10 @@ export interface DriverContractOptions {
   /** Removes whatever `create` made. Not called for drivers from `reopen`. */
   destroy?(driver: StorageDriver): Promise<void>
   /**
-   * Whether the store that is tested deletes on a condition. `false` where a driver can only look before it deletes, and for an
-   * emulator that passes over the condition. Default: true, where the driver has `conditionalPuts`.
+   * Which conditions the store that is tested looks at first and acts on then, in two steps: races over them are left out.
+   * For emulators, and for drivers that can only look before they delete. Default: none.
    */
-  readonly conditionalDeletes?: boolean
+  readonly tornConditions?: readonly ('put' | 'delete')[]
   /** Largest object the suite writes, in bytes. Default: 32 MiB. */
   readonly largeObjectBytes?: number
 }

@@ -20,8 +20,7 @@ describeOn(fakeGCSServer, 'the GCS driver', (running) => {
         return open({ bucket, endpoint, projectId, credentials, rootDirectory: 'some/where' })
       },
       reopen: async (driver) => open(opened.get(driver) as GcsOptions),
-      // Google's service has conditions on deleting, this server has not.
-      conditionalDeletes: false,
+      tornConditions: fakeGCSServer.tornConditions ?? [],
       destroy: async (driver) => driver.close?.(),
     },
   )

@@ -26,6 +26,7 @@ for (const server of S3_SERVERS) {
           })
         },
         reopen: async (driver) => open(opened.get(driver) as S3Options),
+        tornConditions: server.tornConditions ?? [],
         destroy: async (driver) => driver.close?.(),
       },
     )

@@ -17,6 +17,7 @@ export interface RunningGCS extends RunningServer {
 /** Google Cloud Storage in memory: no signatures, and no preconditions on deleting, composing and copying. */
 export const fakeGCSServer: TestServer<RunningGCS> = {
   name: COMMAND,
+  tornConditions: ['delete'],
   find: () => findServer(COMMAND),
   async start() {
     const server = await startProcess({

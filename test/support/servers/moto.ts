@@ -8,6 +8,7 @@ const COMMAND = 'moto_server'
 /** S3 in memory: checks no signatures and no checksums of requests. */
 export const moto: TestServer<RunningS3> = {
   name: 'moto',
+  tornConditions: ['put', 'delete'],
   find: () => findServer(COMMAND),
   async start() {
     const server = await startProcess({

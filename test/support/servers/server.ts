@@ -1,6 +1,8 @@
 /** A real object store that tests start for themselves, when it is installed. */
 export interface TestServer<R extends RunningServer = RunningServer> {
   readonly name: string
+  /** Which conditions it passes over, or looks at before it acts: of requests that race, more than one can win. */
+  readonly tornConditions?: readonly ('put' | 'delete')[]
   /** The path of its executable; undefined when it is not installed. */
   find(): string | undefined
   /** Starts one of its own, empty, on a free port of 127.0.0.1. @throws with what it printed when it does not start */

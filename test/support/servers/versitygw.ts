@@ -9,6 +9,7 @@ const COMMAND = 'versitygw'
 /** S3 over a directory: checks signatures, and cannot hold the keys `a` and `a/b` together. */
 export const versitygw: TestServer<RunningS3> = {
   name: COMMAND,
+  tornConditions: ['delete'],
   find: () => findServer(COMMAND),
   async start() {
     const credentials = { accessKeyId: 'wharfage', secretAccessKey: crypto.randomUUID() }
