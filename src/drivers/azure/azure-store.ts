@@ -4,6 +4,7 @@ import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob'
 import {
   type DeleteOptions,
   type DriverOptions,
+  KeyNotFoundError,
   type ListEntry,
   type ListKeysOptions,
   type ObjectStat,
@@ -114,13 +115,18 @@ export class AzureStore implements ObjectStore {
   }
 
   async delete(key: string, { ifVersion, signal }: Omit<DeleteOptions, 'durable'> = {}): Promise<void> {
+    if (ifVersion !== undefined && (await this.stat(key, signal && { signal }))?.version !== ifVersion) {
+      throw new PreconditionFailedError(key)
+    }
     const conditions = ifVersion !== undefined && { conditions: { ifMatch: ifVersion } }
     try {
       await withDeadline(signal, (abortSignal) => this.#blob(key).delete({ abortSignal, ...conditions }))
     } catch (error) {
       const failed = this.#failed(error, signal, key)
-      if (!isAbsent(error) || (failed instanceof Error && failed.name === 'StorageUnavailableError')) throw failed
-      if (ifVersion !== undefined) throw new PreconditionFailedError(key, { cause: error })
+      if (failed instanceof KeyNotFoundError) return
+      // Where it was there a moment ago, an earlier try has deleted it, and its answer was lost.
+      const isGone = isPreconditionFailed(error) && (await this.stat(key, signal && { signal })) === undefined
+      if (!isGone) throw failed
     }
   }
 

@@ -123,9 +123,9 @@ export class GcsStore implements ObjectStore {
       const condition = ifVersion !== undefined && { ifGenerationMatch: ifVersion }
       await withDeadline(signal, () => this.#file(key).delete({ ...condition }))
     } catch (error) {
+      // Where it was there a moment ago, an earlier try has deleted it, and its answer was lost.
       if (!isAbsent(error)) throw this.#failed(error, signal, key)
       await this.#presence.require(signal)
-      if (ifVersion !== undefined) throw new PreconditionFailedError(key, { cause: error })
     }
   }
 

@@ -152,8 +152,11 @@ export class S3Store implements ObjectStore {
     try {
       await this.#client.send(new DeleteObjectCommand({ ...this.#object(key), ...condition }), abortable(signal))
     } catch (error) {
-      if (isNotFound(error) && ifVersion === undefined) return
-      throw isNotFound(error) ? new PreconditionFailedError(key, { cause: error }) : this.#failed(error, signal, key)
+      const isGone = isNotFound(error)
+      if (!isGone && !(ifVersion !== undefined && isPreconditionFailed(error))) throw this.#failed(error, signal, key)
+      // It was there a moment ago: an earlier try has deleted it, and its answer was lost.
+      if (isGone || (await this.stat(key, signal && { signal })) === undefined) return
+      throw new PreconditionFailedError(key, { cause: error })
     }
   }
 
