@@ -46,6 +46,9 @@ export { readOnly } from './decorators/read-only.ts'
 export { select } from './decorators/select.ts'
 export { FilesystemDriver, type FilesystemOptions, filesystem } from './drivers/filesystem.ts'
 export { MemoryDriver, type MemoryOptions, memory } from './drivers/memory.ts'
+export { type BaseUrlOptions, baseUrl } from './drivers/redirect/base-url.ts'
+export { type CloudFrontOptions, cloudFront } from './drivers/redirect/cloud-front.ts'
+export { type LocateObject, type LocateObjectOptions, redirectTo } from './drivers/redirect/redirect-to.ts'
 export { ERROR_CODES, type ErrorCode, RegistryError, type RegistryErrorOptions } from './errors.ts'
 export type { EventBase, EventSink, RegistryEvent, RegistryEventMap } from './events.ts'
 export { type BackendOf, type CorsOptions, createHandler, type HandlerOptions } from './http/handler.ts'
@@ -87,6 +90,7 @@ export {
   type PutOptions,
   type ReadOptions,
   type SealedUpload,
+  type SignUrlOptions,
   type StorageDriver,
   StorageUnavailableError,
   UploadTakenOverError,
@@ -96,3 +100,4 @@ export { type RedisCacheOptions, type RedisClient, redisCache } from './storage/
 export { type Sparseness, StorageCore, type StorageOptions } from './storage/storage-core.ts'
 export { TagStore } from './storage/tag-store.ts'
 export { UploadSession } from './storage/upload-session.ts'
+export { wrapDriver } from './storage/wrap-driver.ts'

@@ -11,7 +11,10 @@ const imports = readImports()
 const MAY_IMPORT: readonly [part: string, others: readonly string[]][] = [
   ['spec/', ['errors.ts']],
   ['storage/', ['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'logger.ts']],
-  ['drivers/', ['storage/driver.ts', 'bytes/', 'arguments.ts', 'bytes.ts', 'logger.ts', 'nearest.ts']],
+  [
+    'drivers/',
+    ['storage/driver.ts', 'storage/wrap-driver.ts', 'bytes/', 'arguments.ts', 'bytes.ts', 'logger.ts', 'nearest.ts'],
+  ],
   ['decorators/', ['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'events.ts', 'logger.ts']],
   ['http/', ['auth/', 'spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'logger.ts']],
   // A controller looks at the request, in the neutral form in which adapters hand it in.

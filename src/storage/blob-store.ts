@@ -133,10 +133,14 @@ export class BlobStore implements Blobs {
     await this.#core.facts.hide(this.#name, digest)
   }
 
-  async locate(digest: Digest, { method, signal }: LocateOptions): Promise<URL | undefined> {
+  async locate(digest: Digest, { method, remoteAddress, signal }: LocateOptions): Promise<URL | undefined> {
     if (this.#core.driver.signUrl === undefined) return undefined
     const { target } = await this.#see(digest, signal && { signal })
-    return this.#core.driver.signUrl(blobData(target), { method, expiresInMs: SIGNED_URL_MS })
+    return this.#core.driver.signUrl(blobData(target), {
+      method,
+      expiresInMs: SIGNED_URL_MS,
+      ...(remoteAddress !== undefined && { remoteAddress }),
+    })
   }
 
   async put(content: ByteSource, options: StartUploadOptions = {}): Promise<Descriptor> {

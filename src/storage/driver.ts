@@ -143,6 +143,15 @@ export interface CreateUploadOptions extends DriverOptions {
   readonly takenOver?: boolean
 }
 
+export interface SignUrlOptions {
+  /** The one method that the URL is good for, where the store can tell them apart. */
+  readonly method: 'GET' | 'HEAD'
+  /** From now on; what has begun by then is served to its end. */
+  readonly expiresInMs: number
+  /** The client's address, where the host knows it: for who sends some clients elsewhere than others. */
+  readonly remoteAddress?: string
+}
+
 /**
  * Flat key → bytes storage. Keys are `/`-separated segments of `[A-Za-z0-9._+=-]` (none of them `.` or `..`), no leading slash;
  * no key is a prefix folder of another. Every driver must pass `testStorageDriver` from `wharfage/testing`.
@@ -187,10 +196,7 @@ export interface StorageDriver {
    */
   resumeUpload(key: string, options?: DriverOptions): Promise<DriverUpload>
   /** Direct URL, or `undefined` when this driver cannot make one. */
-  signUrl?(
-    key: string,
-    options: { readonly method: 'GET' | 'HEAD'; readonly expiresInMs: number },
-  ): Promise<URL | undefined>
+  signUrl?(key: string, options: SignUrlOptions): Promise<URL | undefined>
   /** Rejects when the store is unreachable or refuses us. */
   ping?(options?: DriverOptions): Promise<void>
   close?(): Promise<void>

@@ -1,15 +1,14 @@
 import { RegistryError } from '../errors.ts'
 import { type StorageDriver, StorageUnavailableError } from './driver.ts'
+import { wrapDriver } from './wrap-driver.ts'
 
 /**
  * The one wrapper round every driver: a store that cannot serve us now becomes `UNAVAILABLE` (503), with `Retry-After` where it
  * told; what is absent, and what is broken, keep their own errors. Uploads need no wrapping: the session translates theirs.
  */
 export function translateOutages(driver: StorageDriver): StorageDriver {
-  return {
-    name: driver.name,
+  return wrapDriver(driver, {
     conditionalPuts: (options) => driver.conditionalPuts(options).catch(rethrowOutage),
-    ...(driver.minChunkBytes !== undefined && { minChunkBytes: driver.minChunkBytes }),
     get: (key, options) => driver.get(key, options).catch(rethrowOutage),
     put: (key, content, options) => driver.put(key, content, options).catch(rethrowOutage),
     read: (key, options) => driver.read(key, options).catch(rethrowOutage),
@@ -19,10 +18,9 @@ export function translateOutages(driver: StorageDriver): StorageDriver {
     deletePrefix: (prefix, options) => driver.deletePrefix(prefix, options).catch(rethrowOutage),
     createUpload: (key, options) => driver.createUpload(key, options).catch(rethrowOutage),
     resumeUpload: (key, options) => driver.resumeUpload(key, options).catch(rethrowOutage),
-    ...(driver.signUrl && { signUrl: driver.signUrl.bind(driver) }),
-    ...(driver.ping && { ping: driver.ping.bind(driver) }),
-    ...(driver.close && { close: driver.close.bind(driver) }),
-  }
+    // A signature may need a key that the store hands out.
+    ...(driver.signUrl && { signUrl: async (key, options) => driver.signUrl?.(key, options).catch(rethrowOutage) }),
+  })
 }
 
 async function* translated<T>(entries: AsyncIterable<T>): AsyncGenerator<T> {
