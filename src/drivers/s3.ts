@@ -11,7 +11,7 @@
  *   small one is one `CopyObject`, or a `PutObject` of what is still in memory. Every thousand parts are joined by the same
  *   copy, so an upload of 5 TiB has few hundred.
  * - An upload holds at most three parts in memory: 24 MiB, 48 from half a gigabyte on. Straight to the final key, parts of an
- *   object of more than 16 GiB double in size every thousand.
+ *   object of more than 12 GiB double in size every 800, up to 1 GiB: three times 128 MiB for 100 GiB.
  *
  * What a killed process leaves: parts in the folder of its upload, removed with that; and a multipart upload of a final key,
  * which is aborted when the same upload is finished elsewhere. A lifecycle rule of the bucket that aborts incomplete multipart
