@@ -79,7 +79,7 @@ export class AzureStore implements ObjectStore {
       return statOf(key, found.contentLength ?? 0, found)
     } catch (error) {
       const failed = this.#failed(error, signal, key)
-      if (isAbsent(error) && !(failed instanceof Error && failed.name === 'StorageUnavailableError')) return undefined
+      if (failed instanceof KeyNotFoundError) return undefined
       throw failed
     }
   }

@@ -8,7 +8,7 @@ export interface LocateObjectOptions extends SignUrlOptions {
 
 /**
  * The URL at which clients find an object, or `undefined`, and its bytes go through the registry. Whoever has the URL may read
- * the object: access was decided before.
+ * the object: access was decided before. A `StorageUnavailableError` that it throws is 503 to the client, anything else 500.
  */
 export type LocateObject = (key: string, options: LocateObjectOptions) => URL | undefined | Promise<URL | undefined>
 
