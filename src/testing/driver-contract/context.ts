@@ -9,6 +9,7 @@ export interface ContractContext {
   readonly runner: TestRunner
   readonly largeObjectBytes: number
   readonly tornConditions: readonly ('put' | 'delete')[]
+  readonly unavailable: Readonly<Record<string, () => Promise<StorageDriver>>>
   create(): Promise<StorageDriver>
   /** Another driver over the same store, or the same one. */
   reopen(driver: StorageDriver): Promise<StorageDriver>
@@ -27,6 +28,7 @@ export function openDrivers(runner: TestRunner, options: DriverContractOptions):
   return {
     runner,
     tornConditions: options.tornConditions ?? [],
+    unavailable: options.unavailable ?? {},
     largeObjectBytes: options.largeObjectBytes ?? 32 * 1024 * 1024,
     create: async () => {
       const driver = await options.create()

@@ -19,6 +19,11 @@ export interface DriverContractOptions {
    * For emulators, and for drivers that can only look before they delete. Default: none.
    */
   readonly tornConditions?: readonly ('put' | 'delete')[]
-  /** Largest object the suite writes, in bytes. Default: 32 MiB. */
+  /**
+   * Drivers whose store refuses them, is busy or cannot be reached, by what is wrong: every call must reject with
+   * `StorageUnavailableError`, and none must take it for absence. Each is opened once, and closed.
+   */
+  readonly unavailable?: Readonly<Record<string, () => Promise<StorageDriver>>>
+  /** Largest object the suite writes, in bytes: beyond 2 ** 32, ranges there are read, too. Default: 32 MiB. */
   readonly largeObjectBytes?: number
 }

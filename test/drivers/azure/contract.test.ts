@@ -3,6 +3,7 @@ import { type AzureOptions, azure } from '../../../src/drivers/azure.ts'
 import type { StorageDriver } from '../../../src/storage/driver.ts'
 import { testStorageDriver } from '../../../src/testing/driver-contract.ts'
 import { azurite, describeOn } from '../../support/servers/index.ts'
+import { outagesOf } from '../object-store/stores.ts'
 
 describeOn(azurite, 'the Azure driver', (running) => {
   const opened = new Map<StorageDriver, AzureOptions>()
@@ -19,6 +20,7 @@ describeOn(azurite, 'the Azure driver', (running) => {
         const container = await running().createBucket()
         return open({ container, endpoint, accountName, accountKey, rootDirectory: 'some/where' })
       },
+      unavailable: outagesOf(azurite, running),
       reopen: async (driver) => open(opened.get(driver) as AzureOptions),
       destroy: async (driver) => driver.close?.(),
     },

@@ -3,6 +3,7 @@ import { type GcsOptions, gcs } from '../../../src/drivers/gcs.ts'
 import type { StorageDriver } from '../../../src/storage/driver.ts'
 import { testStorageDriver } from '../../../src/testing/driver-contract.ts'
 import { describeOn, fakeGCSServer } from '../../support/servers/index.ts'
+import { outagesOf } from '../object-store/stores.ts'
 
 describeOn(fakeGCSServer, 'the GCS driver', (running) => {
   const opened = new Map<StorageDriver, GcsOptions>()
@@ -20,6 +21,7 @@ describeOn(fakeGCSServer, 'the GCS driver', (running) => {
         return open({ bucket, endpoint, projectId, credentials, rootDirectory: 'some/where' })
       },
       reopen: async (driver) => open(opened.get(driver) as GcsOptions),
+      unavailable: outagesOf(fakeGCSServer, running),
       tornConditions: fakeGCSServer.tornConditions ?? [],
       destroy: async (driver) => driver.close?.(),
     },

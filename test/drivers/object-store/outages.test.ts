@@ -54,10 +54,6 @@ async function withImpostor(answer: RequestListener, test: (endpoint: string) =>
 
 for (const { server, open } of STORES) {
   describeOn(server, 'an outage', (running) => {
-    it('is what a missing bucket is, and not that nothing is there', SLOW, async () => {
-      await expectOutage(open(running(), 'no-such-bucket'))
-    })
-
     it('is what a store is that refuses us', SLOW, async () => {
       await withImpostor(
         (_, response) => response.writeHead(403).end('no'),
@@ -81,17 +77,6 @@ for (const { server, open } of STORES) {
           await registry.close()
         },
       )
-    })
-
-    it('is what a store is that nobody listens for', SLOW, async () => {
-      let gone = ''
-      await withImpostor(
-        () => {},
-        async (endpoint) => {
-          gone = endpoint
-        },
-      )
-      await expectOutage(open(running(), 'images', gone))
     })
 
     it('ends with the signal, when the store hangs', SLOW, async () => {

@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { Storage } from '@google-cloud/storage'
 import { azure } from '../../../src/drivers/azure.ts'
 import { gcs } from '../../../src/drivers/gcs.ts'
@@ -38,3 +41,26 @@ export const STORES: readonly Store[] = [
         gcs({ bucket, storage: new Storage({ apiEndpoint: endpoint, projectId, retryOptions: { autoRetry: false } }) }),
   ),
 ]
+
+/** For the contract's `unavailable`: what is wrong, and a driver to which it happens. */
+export function outagesOf(
+  server: TestServer<RunningServer>,
+  running: () => RunningServer,
+): Record<string, () => Promise<StorageDriver>> {
+  const store = STORES.find((one) => one.server.name === server.name)
+  if (store === undefined) throw new Error(`no store on ${server.name}`)
+  return {
+    'no such bucket': async () => store.open(running(), 'no-such-bucket'),
+    'nobody listens': async () => store.open(running(), 'images', await deserted()),
+  }
+}
+
+/** An endpoint at which a server listened a moment ago. */
+async function deserted(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return `http://127.0.0.1:${port}`
+}

@@ -2,7 +2,8 @@ import { afterEach, describe, it } from 'vitest'
 import { type S3Options, s3 } from '../../../src/drivers/s3.ts'
 import type { StorageDriver } from '../../../src/storage/driver.ts'
 import { testStorageDriver } from '../../../src/testing/driver-contract.ts'
-import { describeOn, S3_SERVERS } from '../../support/servers/index.ts'
+import { describeOn, S3_SERVERS, versitygw } from '../../support/servers/index.ts'
+import { outagesOf } from '../object-store/stores.ts'
 
 for (const server of S3_SERVERS) {
   describeOn(server, 'the S3 driver', (running) => {
@@ -26,6 +27,8 @@ for (const server of S3_SERVERS) {
           })
         },
         reopen: async (driver) => open(opened.get(driver) as S3Options),
+        unavailable: outagesOf(server, running),
+        largeObjectBytes: server === versitygw && process.env.WHARFAGE_SOAK === 'large' ? 4.5 * 2 ** 30 : 32 * 2 ** 20,
         tornConditions: server.tornConditions ?? [],
         destroy: async (driver) => driver.close?.(),
       },
