@@ -5,6 +5,8 @@ import { testStorageDriver } from '../../../src/testing/driver-contract.ts'
 import { describeOn, S3_SERVERS, versitygw } from '../../support/servers/index.ts'
 import { outagesOf } from '../object-store/stores.ts'
 
+const isSoak = process.env.WHARFAGE_SOAK === 'large'
+
 for (const server of S3_SERVERS) {
   describeOn(server, 'the S3 driver', (running) => {
     const opened = new Map<StorageDriver, S3Options>()
@@ -14,7 +16,7 @@ for (const server of S3_SERVERS) {
       return driver
     }
     testStorageDriver(
-      { describe, it: (name, body) => it(name, body, 60_000), afterEach },
+      { describe, it: (name, body) => it(name, body, isSoak ? 3_600_000 : 60_000), afterEach },
       {
         create: async () => {
           const { endpoint, region, credentials } = running()
@@ -28,7 +30,7 @@ for (const server of S3_SERVERS) {
         },
         reopen: async (driver) => open(opened.get(driver) as S3Options),
         unavailable: outagesOf(server, running),
-        largeObjectBytes: server === versitygw && process.env.WHARFAGE_SOAK === 'large' ? 4.5 * 2 ** 30 : 32 * 2 ** 20,
+        largeObjectBytes: server === versitygw && isSoak ? 4.5 * 2 ** 30 : 32 * 2 ** 20,
         tornConditions: server.tornConditions ?? [],
         destroy: async (driver) => driver.close?.(),
       },
