@@ -2,6 +2,7 @@ import {
   HeadObjectCommand,
   type HeadObjectCommandOutput,
   ListObjectsV2Command,
+  type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3'
 import type { DriverOptions, ObjectStat } from '../../storage/driver.ts'
@@ -10,6 +11,12 @@ import { isNotFound, storageError } from './errors.ts'
 import type { S3Options } from './options.ts'
 
 export const CONTENT_TYPE = 'application/octet-stream'
+
+/** What is said of every object that is made, however it is. */
+type NewObject = Pick<
+  PutObjectCommandInput,
+  'Bucket' | 'Key' | 'ContentType' | 'StorageClass' | 'ACL' | 'ServerSideEncryption' | 'SSEKMSKeyId'
+>
 
 /** One bucket through one client: what its objects are called, whether they are there, and what its errors mean. */
 export class S3Bucket {
@@ -55,7 +62,7 @@ export class S3Bucket {
     return { Bucket: this.name, Key: this.root + key }
   }
 
-  newObject(key: string) {
+  newObject(key: string): NewObject {
     const { storageClass, acl, serverSideEncryption, kmsKeyId } = this.#options
     return {
       ...this.object(key),
