@@ -1,6 +1,6 @@
 // The driver of `examples/`, held to the suite as its author would: by way of the package, as it is built.
 import { afterEach, describe, it } from 'vitest'
 import { testStorageDriver } from 'wharfage/testing'
-import { TableDriver } from '../examples/driver.js'
+import { tableDriver } from '../examples/driver.js'
 
-testStorageDriver({ describe, it, afterEach }, { create: async () => new TableDriver() })
+testStorageDriver({ describe, it, afterEach }, { create: async () => tableDriver() })
