@@ -1,5 +1,4 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
+import { accepts } from '../../bench/process.js'
 import { findServer } from './find.ts'
 import { startProcess } from './process.ts'
 
@@ -26,16 +25,4 @@ export const redis = {
     })
     return { url: `redis://127.0.0.1:${server.port}`, stop: () => server.stop() }
   },
-}
-
-async function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
 }
