@@ -70,6 +70,7 @@ export {
 export { type ManifestKind, type ManifestLimits, type ParsedManifest, parseManifest } from './spec/manifest.ts'
 export { MEDIA_TYPES } from './spec/media-types.ts'
 export { isRepositoryName, isTag, parseRepositoryName, parseTag } from './spec/name.ts'
+export { formatReference, type ImageReference, parseReference } from './spec/reference.ts'
 export { scanDigests } from './spec/scan-digests.ts'
 export { BlobStore } from './storage/blob-store.ts'
 export {
