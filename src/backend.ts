@@ -36,6 +36,11 @@ export interface Backend {
   repository(name: string): Repository
   /** Names of the repositories that hold a manifest, in byte order. */
   repositories(options?: RepositoriesOptions): AsyncIterable<string>
+  /**
+   * Where the images are, for a backend that only reaches them: `https://registry.example`. Two of one origin are the same place,
+   * so blobs can be mounted from one to the other.
+   */
+  readonly origin?: string
 }
 
 export interface Repository {
@@ -74,6 +79,11 @@ export interface StatBlobOptions extends OperationContext {
 
 export interface OpenBlobOptions extends OperationContext {
   readonly range?: ByteRange
+  /**
+   * Whether a backend that does not trust its source hashes a whole blob as it passes, and fails its end with `DIGEST_INVALID`.
+   * `false` is for callers who hash themselves. Default: true.
+   */
+  readonly verify?: boolean
 }
 
 export interface LocateOptions extends OperationContext {

@@ -1,0 +1,70 @@
+import { BlockList, isIP } from 'node:net'
+
+/**
+ * Whether an address is one of the public Internet: nothing on this machine, on a private network, in a cloud's metadata service, or
+ * without an owner. What is no address at all is not.
+ *
+ * @see https://www.iana.org/assignments/iana-ipv4-special-registry
+ * @see https://www.iana.org/assignments/iana-ipv6-special-registry
+ */
+export function isPublicAddress(text: string): boolean {
+  const address = text.replace(/%.*$/, '') // a zone: fe80::1%eth0
+  const family = isIP(address)
+  if (family === 4) return !NOT_PUBLIC.check(address, 'ipv4')
+  if (family !== 6 || NOT_PUBLIC.check(address, 'ipv6')) return false
+  return !TRANSLATED.check(address, 'ipv6') || isPublicAddress(embeddedIPv4(address))
+}
+
+const NOT_PUBLIC = blockList({
+  ipv4: [
+    ['0.0.0.0', 8], // this network; 0.0.0.0 connects to this machine
+    ['10.0.0.0', 8],
+    ['100.64.0.0', 10], // carrier-grade NAT, and some clouds' own services
+    ['127.0.0.0', 8],
+    ['169.254.0.0', 16], // link-local: metadata services
+    ['172.16.0.0', 12],
+    ['192.0.0.0', 24],
+    ['192.0.2.0', 24],
+    ['192.88.99.0', 24],
+    ['192.168.0.0', 16],
+    ['198.18.0.0', 15],
+    ['198.51.100.0', 24],
+    ['203.0.113.0', 24],
+    ['224.0.0.0', 4], // multicast
+    ['240.0.0.0', 4], // reserved, and broadcast
+  ],
+  ipv6: [
+    ['::', 96], // unspecified, loopback, IPv4-compatible
+    ['::ffff:0:0', 96], // IPv4-mapped: no resolver gives these
+    ['64:ff9b:1::', 48],
+    ['100::', 64],
+    ['2001::', 23], // Teredo and other protocol assignments
+    ['2001:db8::', 32],
+    ['2002::', 16], // 6to4
+    ['3fff::', 20],
+    ['5f00::', 16],
+    ['fc00::', 7], // unique local
+    ['fe80::', 10],
+    ['fec0::', 10], // site-local, as it once was
+    ['ff00::', 8], // multicast
+  ],
+})
+
+/** NAT64: an IPv4 address in the last four bytes. */
+const TRANSLATED = blockList({ ipv4: [], ipv6: [['64:ff9b::', 96]] })
+
+function blockList(
+  subnets: Readonly<Record<'ipv4' | 'ipv6', readonly (readonly [net: string, prefix: number])[]>>,
+): BlockList {
+  const list = new BlockList()
+  for (const [net, prefix] of subnets.ipv4) list.addSubnet(net, prefix, 'ipv4')
+  for (const [net, prefix] of subnets.ipv6) list.addSubnet(net, prefix, 'ipv6')
+  return list
+}
+
+/** The last 32 bits. A URL writes them as two groups of hex digits, whatever they looked like. */
+function embeddedIPv4(address: string): string {
+  const groups = new URL(`http://[${address}]`).hostname.slice(1, -1).split(':')
+  const [low = 0, high = 0] = groups.reverse().map((group) => Number.parseInt(group || '0', 16))
+  return [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.')
+}
