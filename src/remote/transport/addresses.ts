@@ -10,55 +10,48 @@ import { BlockList, isIP } from 'node:net'
 export function isPublicAddress(text: string): boolean {
   const address = text.replace(/%.*$/, '') // a zone: fe80::1%eth0
   const family = isIP(address)
-  if (family === 4) return !NOT_PUBLIC.check(address, 'ipv4')
-  if (family !== 6 || NOT_PUBLIC.check(address, 'ipv6')) return false
-  return !TRANSLATED.check(address, 'ipv6') || isPublicAddress(embeddedIPv4(address))
+  if (family === 4) return !NOT_PUBLIC_4.check(address, 'ipv4')
+  if (family !== 6) return false
+  if (TRANSLATED.check(address, 'ipv6')) return isPublicAddress(embeddedIPv4(address))
+  return GIVEN_TO_NETWORKS.check(address, 'ipv6') && !NOT_PUBLIC_6.check(address, 'ipv6')
 }
 
-const NOT_PUBLIC = blockList({
-  ipv4: [
-    ['0.0.0.0', 8], // this network; 0.0.0.0 connects to this machine
-    ['10.0.0.0', 8],
-    ['100.64.0.0', 10], // carrier-grade NAT, and some clouds' own services
-    ['127.0.0.0', 8],
-    ['169.254.0.0', 16], // link-local: metadata services
-    ['172.16.0.0', 12],
-    ['192.0.0.0', 24],
-    ['192.0.2.0', 24],
-    ['192.88.99.0', 24],
-    ['192.168.0.0', 16],
-    ['198.18.0.0', 15],
-    ['198.51.100.0', 24],
-    ['203.0.113.0', 24],
-    ['224.0.0.0', 4], // multicast
-    ['240.0.0.0', 4], // reserved, and broadcast
-  ],
-  ipv6: [
-    ['::', 96], // unspecified, loopback, IPv4-compatible
-    ['::ffff:0:0', 96], // IPv4-mapped: no resolver gives these
-    ['64:ff9b:1::', 48],
-    ['100::', 64],
-    ['2001::', 23], // Teredo and other protocol assignments
-    ['2001:db8::', 32],
-    ['2002::', 16], // 6to4
-    ['3fff::', 20],
-    ['5f00::', 16],
-    ['fc00::', 7], // unique local
-    ['fe80::', 10],
-    ['fec0::', 10], // site-local, as it once was
-    ['ff00::', 8], // multicast
-  ],
-})
+// One list per family: a list with a network that IPv4-mapped addresses are in finds every IPv4 address in it.
+const NOT_PUBLIC_4 = networks('ipv4', [
+  ['0.0.0.0', 8], // this network; 0.0.0.0 connects to this machine
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10], // carrier-grade NAT, and some clouds' own services
+  ['127.0.0.0', 8],
+  ['168.63.129.16', 32], // Azure's services for the machine itself, though the address is a public one
+  ['169.254.0.0', 16], // link-local: metadata services
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 4], // multicast
+  ['240.0.0.0', 4], // reserved, and broadcast
+])
+
+/** Outside of it are loopback, IPv4-mapped, unique local, link-local and multicast addresses, and what nobody has. */
+const GIVEN_TO_NETWORKS = networks('ipv6', [['2000::', 3]])
+
+const NOT_PUBLIC_6 = networks('ipv6', [
+  ['2001::', 23], // Teredo and other protocol assignments
+  ['2001:db8::', 32],
+  ['2002::', 16], // 6to4
+  ['3fff::', 20],
+])
 
 /** NAT64: an IPv4 address in the last four bytes. */
-const TRANSLATED = blockList({ ipv4: [], ipv6: [['64:ff9b::', 96]] })
+const TRANSLATED = networks('ipv6', [['64:ff9b::', 96]])
 
-function blockList(
-  subnets: Readonly<Record<'ipv4' | 'ipv6', readonly (readonly [net: string, prefix: number])[]>>,
-): BlockList {
+function networks(family: 'ipv4' | 'ipv6', subnets: readonly (readonly [net: string, prefix: number])[]): BlockList {
   const list = new BlockList()
-  for (const [net, prefix] of subnets.ipv4) list.addSubnet(net, prefix, 'ipv4')
-  for (const [net, prefix] of subnets.ipv6) list.addSubnet(net, prefix, 'ipv6')
+  for (const [net, prefix] of subnets) list.addSubnet(net, prefix, family)
   return list
 }
 

@@ -1,41 +1,40 @@
 import { isIP } from 'node:net'
 import { RegistryError } from '../../errors.ts'
 import { isPublicAddress } from './addresses.ts'
+import type { UrlRules } from './url-rules.ts'
+
+export type { UrlRules } from './url-rules.ts'
 
 /** What a registry names URLs for: each is one that it could make us call. */
 export type UrlPurpose = 'realm' | 'realmRedirect' | 'redirect' | 'location' | 'link' | 'foreign'
 
 interface Purpose {
   readonly said: string
-  /** Who may be given credentials: token servers on the registry's host or on the operator's list, the same origin, nobody. */
-  readonly credentials: 'listed' | 'sameOrigin' | 'never'
+  /** Who may be given credentials: token servers on the registry's host or on the operator's list, the registry, nobody. */
+  readonly credentials: 'realms' | 'registry' | 'never'
   /** Whether it may be on another origin than where it was named. */
   readonly mayLeave: boolean
 }
 
 const PURPOSES: Readonly<Record<UrlPurpose, Purpose>> = {
   /** The token server, in a challenge. */
-  realm: { said: 'token server', credentials: 'listed', mayLeave: true },
+  realm: { said: 'token server', credentials: 'realms', mayLeave: true },
   /** Where a token server sends us on. */
-  realmRedirect: { said: 'redirect of its token server', credentials: 'sameOrigin', mayLeave: false },
+  realmRedirect: { said: 'redirect of its token server', credentials: 'realms', mayLeave: false },
   /** Where a request is sent on: a blob in a bucket. */
-  redirect: { said: 'redirect', credentials: 'sameOrigin', mayLeave: true },
+  redirect: { said: 'redirect', credentials: 'registry', mayLeave: true },
   /** `Location` of an upload. */
-  location: { said: 'upload location', credentials: 'sameOrigin', mayLeave: true },
+  location: { said: 'upload location', credentials: 'registry', mayLeave: true },
   /** `Link` to the next page. */
-  link: { said: 'next page', credentials: 'sameOrigin', mayLeave: false },
+  link: { said: 'next page', credentials: 'registry', mayLeave: false },
   /** `urls` of a descriptor. */
   foreign: { said: 'foreign url', credentials: 'never', mayLeave: true },
 }
 
-export interface UrlRules {
-  /** The registry as its operator wrote it: whatever its address, it may be called. */
-  readonly registry: URL
-  /** Origins of token servers on other hosts that may be given credentials. Their addresses may be private. */
-  readonly realms: readonly string[]
-  /** Other origins whose addresses may be private: a bucket on the registry's network. They are never given credentials. */
-  readonly origins: readonly string[]
-}
+/** Characters. Signed URLs take two thousand or so; in a header of Node's there is no room for more. */
+const MAX_LENGTH = 16_384
+/** Characters, in the name system. */
+const MAX_HOST_LENGTH = 253
 
 /** A URL that may be called, and how. */
 export interface JudgedUrl {
@@ -48,7 +47,8 @@ export interface JudgedUrl {
 
 /**
  * The one judge of every URL that a remote names. Credentials stay on the registry's own origin, or go to a token server on its
- * host or on the operator's list; nothing leads from https to http; and what is on another origin must have public addresses.
+ * host or on the operator's list; nothing leads from https to http; and what is on another origin must have public addresses. Who is
+ * given no credentials cannot name a URL that is: a bucket that sends back to the registry does not get its user to act there.
  *
  * @param from - the request whose answer named it, which relative ones start from
  * @throws {@link RegistryError} `DENIED`, with what an operator could allow
@@ -57,24 +57,46 @@ export function judgeUrl(purpose: UrlPurpose, text: string, from: URL, rules: Ur
   const { said, credentials, mayLeave } = PURPOSES[purpose]
   const refuse = (why: string) =>
     new RegistryError('DENIED', { message: `${rules.registry.host} names a ${said} that is not followed: ${why}` })
+  if (text.length > MAX_LENGTH) throw refuse(`it is longer than ${MAX_LENGTH} characters`)
   const url = URL.canParse(text, from.href) ? new URL(text, from.href) : undefined
   if (url === undefined) throw refuse('it is no URL')
   if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refuse(`${url.protocol} is neither https nor http`)
-  if (url.username !== '' || url.password !== '') throw refuse(`it carries a user name or a password`)
+  if (url.username !== '' || url.password !== '') throw refuse('it carries a user name or a password')
+  if (url.hostname.length > MAX_HOST_LENGTH) throw refuse(`its host is longer than ${MAX_HOST_LENGTH} characters`)
   if (url.protocol === 'http:' && from.protocol === 'https:') throw refuse(`${url.origin} is not https`)
-  const isOwn = url.origin === rules.registry.origin
-  const isRealm = rules.realms.includes(url.origin)
   if (!mayLeave && url.origin !== from.origin) throw refuse(`${url.origin} is not where it was named`)
-  const publicOnly = !isOwn && !(url.host === rules.registry.host) && !isRealm && !rules.origins.includes(url.origin)
-  const literal = url.hostname.replace(/^\[|\]$/g, '')
-  if (publicOnly && isIP(literal) !== 0 && !isPublicAddress(literal)) {
-    throw refuse(`${url.host} is not a public address (allow it with origins: ['${url.origin}'])`)
+  const publicOnly = !isOperators(url, rules)
+  if (publicOnly && isPrivateHost(url.hostname)) {
+    const option = purpose === 'realm' ? 'realms' : 'origins'
+    throw refuse(`${url.host} is not a public address (allow it with ${option}: ['${url.origin}'])`)
   }
-  return { url, credentials: mayHaveCredentials(), publicOnly }
-
-  function mayHaveCredentials(): boolean {
-    if (credentials === 'never' || url === undefined) return false
-    if (credentials === 'listed') return isRealm || url.host === rules.registry.host
-    return purpose === 'realmRedirect' ? url.origin === from.origin : isOwn
-  }
+  return { url, credentials: receives(credentials, url, rules) && receives(credentials, from, rules), publicOnly }
 }
+
+/** Called whatever its address: the operator named it. The registry's own host by https, too, where http was written. */
+function isOperators({ origin, host }: URL, { registry, realms, origins }: UrlRules): boolean {
+  return origin === registry.origin || host === registry.host || realms.includes(origin) || origins.includes(origin)
+}
+
+function receives(credentials: Purpose['credentials'], { origin, host }: URL, { registry, realms }: UrlRules): boolean {
+  if (credentials === 'never') return false
+  if (origin === registry.origin) return true
+  return credentials === 'realms' && (host === registry.host || realms.includes(origin))
+}
+
+/**
+ * Whether a host can be told to lead nowhere public before it is resolved, which a proxy would do out of sight: an address, in
+ * whatever way it was written, for `URL` has made it plain; or a name that only means something on this machine or its network.
+ */
+function isPrivateHost(hostname: string): boolean {
+  const literal = hostname.replace(/^\[|\]$/g, '')
+  if (isIP(literal) !== 0) return !isPublicAddress(literal)
+  const labels = hostname.replace(/\.$/, '').split('.')
+  return labels.length === 1 || PRIVATE_DOMAINS.has(labels.at(-1) ?? '')
+}
+
+/**
+ * @see https://www.rfc-editor.org/rfc/rfc6761 (localhost), https://www.rfc-editor.org/rfc/rfc6762 (local), and ICANN's reservation
+ * of `internal`, which clouds use for their metadata services.
+ */
+const PRIVATE_DOMAINS: ReadonlySet<string> = new Set(['localhost', 'local', 'internal'])

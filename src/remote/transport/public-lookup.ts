@@ -30,11 +30,12 @@ export function publicLookup(resolve: ResolveName = resolveName): LookupFunction
     const { all } = options
     resolve(hostname, { ...options, all: true }, (error, addresses) => {
       const forbidden = addresses?.find(({ address }) => !isPublicAddress(address))
-      const failure = error ?? (forbidden && new ForbiddenAddressError(hostname, forbidden.address))
       const [first] = addresses ?? []
-      if (failure) callback(failure, '')
+      if (error) callback(error, '')
+      else if (forbidden) callback(new ForbiddenAddressError(hostname, forbidden.address), '')
+      else if (first === undefined) callback(new Error(`${hostname} has no address`), '')
       else if (all) callback(null, addresses)
-      else callback(null, first?.address ?? '', first?.family)
+      else callback(null, first.address, first.family)
     })
   }
 }
