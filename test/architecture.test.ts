@@ -16,6 +16,7 @@ const MAY_IMPORT: readonly [part: string, others: readonly string[]][] = [
     ['storage/driver.ts', 'storage/wrap-driver.ts', 'bytes/', 'arguments.ts', 'bytes.ts', 'logger.ts', 'nearest.ts'],
   ],
   ['decorators/', ['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'events.ts', 'logger.ts']],
+  ['remote/', ['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts']],
   ['http/', ['auth/', 'spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'logger.ts']],
   // A controller looks at the request, in the neutral form in which adapters hand it in.
   ['auth/', ['http/message.ts', 'errors.ts']],

@@ -20,7 +20,7 @@ export interface CredentialContext extends OperationContext {
  *
  * @param registry - as in references: `docker.io`, `registry.example:5000`
  * @returns `undefined` when there are none, which is not an error: much is open to everybody
- * @throws {@link RegistryError} when that cannot be told
+ * @throws `RegistryError` when that cannot be told
  */
 export type CredentialSource = (registry: string, context: CredentialContext) => Promise<Credentials | undefined>
 

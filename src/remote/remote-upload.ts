@@ -1,0 +1,350 @@
+import type { AppendOptions, CommitOptions, OperationContext, Upload } from '../backend.ts'
+import type { ByteSource } from '../bytes.ts'
+import { RegistryError } from '../errors.ts'
+import { parseDecimal } from '../spec/decimal.ts'
+import type { Descriptor } from '../spec/descriptor.ts'
+import { algorithmOf, type Digest, type DigestAlgorithm, digestOf } from '../spec/digest.ts'
+import { MEDIA_TYPES } from '../spec/media-types.ts'
+import { formatChunkRange } from '../spec/range.ts'
+import { Chunks } from './chunks.ts'
+import { isRetryable } from './client/refusal.ts'
+import type { ApiRequest, ApiResponse, RegistryClient } from './client/registry-client.ts'
+import { Measured, wrongSize } from './measured.ts'
+import { blobPath, scope } from './paths.ts'
+import type { JudgedUrl } from './transport/named-url.ts'
+import { formatUploadId } from './upload-id.ts'
+
+export interface RemoteUploadState {
+  /** The repository. */
+  readonly name: string
+  /** Where the registry wants the next request. */
+  readonly target: JudgedUrl
+  readonly offset: number
+  readonly maxChunkBytes?: number
+  /** What the registry said with the upload. */
+  readonly minChunkBytes?: number
+}
+
+export interface TakeOptions extends OperationContext {
+  readonly digest?: Digest
+  readonly algorithm: DigestAlgorithm
+  readonly size?: number
+}
+
+const STATUS_OF_COMMIT = [201, 200, 204]
+
+/** An upload to a registry over HTTP. Its bytes are there when the registry says so; what a lost connection took is asked for. */
+export class RemoteUpload implements Upload {
+  readonly startedAt: Date = new Date()
+  readonly #client: RegistryClient
+  readonly #name: string
+  readonly #maxChunkBytes: number | undefined
+  #target: JudgedUrl
+  #offset: number
+  #isOver = false
+  #isBusy = false
+
+  constructor(client: RegistryClient, { name, target, offset, maxChunkBytes, minChunkBytes }: RemoteUploadState) {
+    if (maxChunkBytes !== undefined && minChunkBytes !== undefined && maxChunkBytes < minChunkBytes) {
+      throw new RegistryError('UNSUPPORTED', {
+        message: `${client.address.name} takes chunks of ${minChunkBytes} bytes or more, and maxChunkBytes is ${maxChunkBytes}`,
+      })
+    }
+    this.#client = client
+    this.#name = name
+    this.#target = target
+    this.#offset = offset
+    this.#maxChunkBytes = maxChunkBytes
+  }
+
+  get id(): string {
+    return formatUploadId(this.#target.url, this.#name)
+  }
+
+  get offset(): number {
+    return this.#offset
+  }
+
+  append(content: ByteSource, options: AppendOptions = {}): Promise<number> {
+    return this.#exclusively(async () => {
+      this.#checkOffset(options)
+      await this.#append(content, {}, options)
+      return this.#offset
+    })
+  }
+
+  commit(digest: Digest, options: CommitOptions = {}): Promise<Descriptor> {
+    return this.#exclusively(async () => {
+      this.#checkOffset(options)
+      return this.#commit(digest, options.last, options)
+    })
+  }
+
+  async cancel(): Promise<void> {
+    if (this.#isOver) return
+    this.#isOver = true
+    try {
+      await this.#client.call({ ...this.#request('DELETE'), expect: [204, 200, 202, 404] })
+    } catch (error) {
+      // Not every registry can; each drops what nobody goes on with.
+      if (!RegistryError.is(error, 'UNSUPPORTED')) throw error
+    }
+  }
+
+  /** Asks the registry how far it is. @throws {@link RegistryError} `BLOB_UPLOAD_UNKNOWN` */
+  async refresh(context: OperationContext = {}): Promise<void> {
+    const response = await this.#client.call({ ...this.#request('GET'), expect: [204, 200], context })
+    this.#follow(response)
+    // `0-0` is an empty upload: there is no other way to say it.
+    const offset = readOffset(response)
+    this.#offset = offset === 1 ? 0 : (offset ?? this.#offset)
+  }
+
+  /** The whole blob in one go: with its digest at once, else hashed as it passes. */
+  take(content: ByteSource, { digest, algorithm, size, ...context }: TakeOptions): Promise<Descriptor> {
+    return this.#exclusively(async () => {
+      if (content instanceof Uint8Array) {
+        if (size !== undefined && size !== content.byteLength) throw wrongSize(size, content.byteLength)
+        return this.#commit(digest ?? digestOf(content, algorithm), content, { ...context, size: content.byteLength })
+      }
+      if (digest !== undefined) return this.#commit(digest, content, { ...context, size })
+      const measured = Measured.of(content, { size, algorithm })
+      await this.#append(measured, { size }, context)
+      const found = measured.digest()
+      if (found === undefined) throw new RegistryError('UNKNOWN')
+      return this.#commit(found, undefined, context)
+    })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve()
+  }
+
+  async #append(content: ByteSource, { size }: Sized, context: OperationContext): Promise<void> {
+    const limit = this.#maxChunkBytes
+    if (content instanceof Uint8Array) {
+      const step = limit ?? Math.max(1, content.byteLength)
+      for (let at = 0; at < content.byteLength; at += step) {
+        await this.#patchBytes(content.subarray(at, at + step), context)
+      }
+    } else if (limit === undefined) await this.#patchStream(content, size, context)
+    else {
+      await this.#inChunks(content, size, (chunk, bytes) => this.#patchStream(chunk, bytes, context))
+    }
+  }
+
+  /** Bytes at hand can be sent again: from where the registry says it is. */
+  async #patchBytes(content: Uint8Array, context: OperationContext): Promise<void> {
+    const start = this.#offset
+    const end = start + content.byteLength
+    await this.#client.retries.run(async () => {
+      if (this.#offset === end) return
+      const rest = content.subarray(this.#offset - start)
+      const range = formatChunkRange({ start: this.#offset, end })
+      try {
+        this.#advance(await this.#patch(rest, { 'content-range': range }, context), end)
+      } catch (error) {
+        if (RegistryError.is(error) && isRetryable(error.code)) await this.#refreshWithin(start, end, context)
+        throw error
+      }
+    }, context.signal)
+  }
+
+  async #patchStream(content: ByteSource, size: number | undefined, context: OperationContext): Promise<void> {
+    const start = this.#offset
+    const measured = Measured.of(content, { size })
+    const sized = size !== undefined &&
+      size > 0 && {
+        'content-length': String(size),
+        'content-range': formatChunkRange({ start, end: start + size }),
+      }
+    try {
+      const response = await this.#patch(measured, { ...sized }, context)
+      this.#advance(response, start + measured.bytes)
+    } catch (error) {
+      measured.destroy()
+      // Where to go on from: what came before the connection broke is kept.
+      if (RegistryError.is(error, 'UNAVAILABLE')) {
+        await this.#refreshWithin(start, start + measured.bytes, context).catch(() => {})
+      }
+      throw error
+    }
+  }
+
+  #patch(body: ByteSource, headers: Readonly<Record<string, string>>, context: OperationContext): Promise<ApiResponse> {
+    return this.#client.call({
+      ...this.#request('PATCH'),
+      headers: { 'content-type': MEDIA_TYPES.octetStream, ...headers },
+      body,
+      expect: [202, 204, 201],
+      context,
+    })
+  }
+
+  /** What a request brought, in the registry's own words; with other words than expected, nothing more can be appended. */
+  #advance(response: ApiResponse, expected: number): void {
+    this.#follow(response)
+    const offset = readOffset(response) ?? expected
+    const isEmpty = expected === 0 && offset === 1
+    this.#offset = isEmpty ? 0 : offset
+    if (this.#offset === expected) return
+    throw new RegistryError('RANGE_INVALID', {
+      message: `${this.#client.address.name} has ${offset} bytes of an upload that brought ${expected}`,
+      detail: { offset },
+    })
+  }
+
+  async #refreshWithin(start: number, end: number, context: OperationContext): Promise<void> {
+    await this.refresh(context)
+    if (this.#offset >= start && this.#offset <= end) return
+    throw new RegistryError('RANGE_INVALID', {
+      message: `${this.#client.address.name} lost bytes of an upload: it is at ${this.#offset}, and was at ${start}`,
+      detail: { offset: this.#offset },
+    })
+  }
+
+  async #commit(
+    digest: Digest,
+    last: ByteSource | undefined,
+    { size, ...context }: CommitContext,
+  ): Promise<Descriptor> {
+    const body = await this.#allButLast(last, size, context)
+    const target = withDigest(this.#target, digest)
+    const measured = body instanceof Uint8Array || body === undefined ? undefined : Measured.of(body, { size })
+    const headers = {
+      ...(body !== undefined && { 'content-type': MEDIA_TYPES.octetStream }),
+      ...(measured && size !== undefined && { 'content-length': String(size) }),
+    }
+    const sent = measured ?? body
+    try {
+      const request = { ...this.#request('PUT'), target, headers, ...(sent !== undefined && { body: sent }), context }
+      const response = await this.#client.call({ ...request, expect: STATUS_OF_COMMIT })
+      this.#checkDigest(response, digest)
+    } catch (error) {
+      measured?.destroy()
+      if (RegistryError.is(error, 'DIGEST_INVALID')) this.#isOver = true
+      // The answer to a first try may have been lost: the blob is here then.
+      if (!isDoubtful(error) || !(await this.#isThere(digest, context))) throw error
+    }
+    this.#isOver = true
+    this.#offset += measured?.bytes ?? (body instanceof Uint8Array ? body.byteLength : 0)
+    return { mediaType: MEDIA_TYPES.octetStream, digest, size: this.#offset }
+  }
+
+  /** Sends in chunks what one request may not bring; what is left for the last one is returned. */
+  async #allButLast(
+    last: ByteSource | undefined,
+    size: number | undefined,
+    context: OperationContext,
+  ): Promise<ByteSource | undefined> {
+    const limit = this.#maxChunkBytes
+    const length = last instanceof Uint8Array ? last.byteLength : size
+    if (last === undefined || limit === undefined || (length !== undefined && length <= limit)) return last
+    await this.#append(last, { size }, context)
+    return undefined
+  }
+
+  async #inChunks(
+    content: AsyncIterable<Uint8Array>,
+    size: number | undefined,
+    send: (chunk: AsyncIterable<Uint8Array>, bytes: number | undefined) => Promise<void>,
+  ): Promise<void> {
+    const limit = this.#maxChunkBytes ?? Number.POSITIVE_INFINITY
+    const chunks = new Chunks(content)
+    let sent = 0
+    try {
+      while (!(await chunks.isAtEnd())) {
+        if (size !== undefined && sent >= size) throw wrongSize(size, sent + 1)
+        const bytes = size === undefined ? undefined : Math.min(limit, size - sent)
+        await send(chunks.take(bytes ?? limit), bytes)
+        sent += bytes ?? 0
+      }
+      if (size !== undefined && sent < size) throw wrongSize(size, sent)
+    } finally {
+      await chunks.close()
+    }
+  }
+
+  async #isThere(digest: Digest, context: OperationContext): Promise<boolean> {
+    try {
+      const response = await this.#client.call({
+        method: 'HEAD',
+        target: blobPath(this.#name, digest),
+        scopes: [scope(this.#name, 'pull')],
+        expect: [200, 404],
+        context,
+      })
+      return response.status === 200
+    } catch {
+      return false // the first error tells more
+    }
+  }
+
+  #checkDigest({ headers }: ApiResponse, digest: Digest): void {
+    const found = headers['docker-content-digest']
+    const isSameKind = typeof found === 'string' && found.startsWith(`${algorithmOf(digest)}:`)
+    if (!isSameKind || found === digest) return
+    throw new RegistryError('DIGEST_INVALID', {
+      message: `${this.#client.address.name} stored ${found} for an upload of ${digest}`,
+    })
+  }
+
+  #request<M extends ApiRequest['method']>(method: M) {
+    return {
+      method,
+      target: this.#target,
+      scopes: [scope(this.#name, 'pull', 'push')],
+      absent: 'BLOB_UPLOAD_UNKNOWN',
+    } as const
+  }
+
+  #follow({ headers, url }: ApiResponse): void {
+    if (headers.location !== undefined) this.#target = this.#client.judge('location', headers.location, url)
+  }
+
+  #checkOffset({ at }: AppendOptions): void {
+    if (at === undefined || at === this.#offset) return
+    throw new RegistryError('RANGE_INVALID', {
+      message: `the upload continues at byte ${this.#offset}`,
+      detail: { offset: this.#offset },
+    })
+  }
+
+  /** One request at a time: a second one would be somewhere else than it thinks. */
+  async #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isOver) throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { message: 'the upload is over' })
+    if (this.#isBusy) throw new RegistryError('RANGE_INVALID', { message: 'another request of this upload is running' })
+    this.#isBusy = true
+    try {
+      return await work()
+    } finally {
+      this.#isBusy = false
+    }
+  }
+}
+
+interface Sized {
+  readonly size?: number | undefined
+}
+
+type CommitContext = OperationContext & Sized
+
+function withDigest(target: JudgedUrl, digest: Digest): JudgedUrl {
+  const url = new URL(target.url)
+  // Not by searchParams: it would write anew what the registry signed.
+  url.search = `${url.search === '' ? '?' : `${url.search}&`}digest=${encodeURIComponent(digest)}`
+  return { ...target, url }
+}
+
+/** Bytes that the registry holds, by the `Range` of its answer: `0-99`, or `bytes=0-99` of some. */
+function readOffset({ headers }: ApiResponse): number | undefined {
+  const range = headers.range
+  if (typeof range !== 'string') return undefined
+  const last = parseDecimal(range.replace(/^bytes=/, '').split('-', 2)[1] ?? '')
+  return last === undefined ? undefined : last + 1
+}
+
+/** No answer, or that of a registry which may have said something else before. */
+function isDoubtful(error: unknown): boolean {
+  return RegistryError.is(error, 'UNAVAILABLE') || RegistryError.is(error, 'BLOB_UPLOAD_UNKNOWN')
+}

@@ -1,0 +1,29 @@
+import { isUploadId } from '../spec/name.ts'
+import { uploadsPath } from './paths.ts'
+
+/** Marks an id that holds a whole location; no id of a registry's own begins so. */
+const ENCODED = '='
+
+/**
+ * The id under which an upload is found again: the last segment of its location where that says all, else the location itself,
+ * encoded.
+ */
+export function formatUploadId(location: URL, repository: string): string {
+  const parent = uploadsPath(repository)
+  const last = location.pathname.startsWith(parent) ? location.pathname.slice(parent.length) : ''
+  if (location.search === '' && isUploadId(last) && !last.startsWith(ENCODED)) return last
+  return ENCODED + Buffer.from(location.pathname + location.search).toString('base64url')
+}
+
+/** The path and query of an upload of `repository`; `undefined` for an id that is none, or is of another repository. */
+export function parseUploadId(id: string, repository: string): string | undefined {
+  const parent = uploadsPath(repository)
+  if (!id.startsWith(ENCODED)) return isUploadId(id) ? parent + id : undefined
+  const location = Buffer.from(id.slice(1), 'base64url').toString()
+  if (!location.startsWith('/') || location.startsWith('//') || !URL.canParse(location, 'http://registry.invalid')) {
+    return undefined
+  }
+  // Whoever may name an id could otherwise have any path of the registry called, with our credentials. Parsed: dots lead elsewhere.
+  const { pathname } = new URL(location, 'http://registry.invalid')
+  return pathname.includes(parent) ? location : undefined
+}

@@ -1,0 +1,139 @@
+import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { connect, type Socket } from 'node:net'
+import { generate } from 'selfsigned'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { registryListener } from '../../src/adapters/node.ts'
+import { anyone } from '../../src/auth/access.ts'
+import { memory } from '../../src/drivers/memory.ts'
+import { silentLogger } from '../../src/logger.ts'
+import { Registry } from '../../src/registry.ts'
+import { RemoteBackend } from '../../src/remote/remote-backend.ts'
+import { HttpClient } from '../../src/remote/transport/http-client.ts'
+import { proxyFromEnvironment } from '../../src/remote/transport/proxy.ts'
+import { bytes } from '../support/images.ts'
+import { listen, rig } from './rig.ts'
+
+const ONCE = { retries: { attempts: 1 } }
+
+describe('TLS', () => {
+  it('is checked against the authorities that are given, unless it is said not to be', async () => {
+    const { cert, private: key } = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
+      extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
+    })
+    const registry = new Registry({ storage: memory(), logger: silentLogger })
+    const server = createTlsServer(
+      { cert, key },
+      registryListener(registry, { access: anyone(), logger: silentLogger }),
+    )
+    const url = (await listen(server)).replace('http:', 'https:')
+    await using strict = new RemoteBackend(url, ONCE)
+    await expect(strict.ping()).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('a certificate authority of your own goes into tls.ca'),
+    })
+    await using trusting = new RemoteBackend(url, { ...ONCE, tls: { ca: cert } })
+    await trusting.ping()
+    await using careless = new RemoteBackend(url, { ...ONCE, tls: { insecure: true } })
+    expect(await careless.repository('team/app').blobs.put(bytes('hello'))).toMatchObject({ size: 5 })
+  })
+})
+
+describe('an HTTP proxy', () => {
+  /** Tunnels, and notes to where and with which credentials. */
+  async function proxy(): Promise<{ readonly url: string; readonly asked: string[] }> {
+    const asked: string[] = []
+    const sockets = new Set<Socket>()
+    const server = createServer().on('connect', (req, client: Socket) => {
+      asked.push(`${req.url} ${req.headers['proxy-authorization'] ?? '-'}`)
+      const { hostname, port } = new URL(`http://${req.url}`)
+      const upstream = connect(Number(port), hostname, () => {
+        client.write('HTTP/1.1 200 OK\r\n\r\n')
+        upstream.pipe(client).pipe(upstream)
+      })
+      sockets.add(upstream.on('error', () => client.destroy())).add(client.on('error', () => upstream.destroy()))
+    })
+    const url = await listen(server)
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy()
+    })
+    return { url, asked }
+  }
+
+  it('is called through, with the credentials of its URL', async () => {
+    const { url, asked } = await proxy()
+    const { url: registryUrl } = await rig()
+    await using remote = new RemoteBackend(registryUrl, { ...ONCE, proxy: url.replace('//', '//user:pass@') })
+    expect(await remote.repository('team/app').blobs.put(bytes('hello'))).toMatchObject({ size: 5 })
+    const basic = `Basic ${Buffer.from('user:pass').toString('base64')}`
+    expect(new Set(asked)).toEqual(new Set([`${new URL(registryUrl).host} ${basic}`]))
+  })
+
+  it('is found in the environment, but for hosts that are left out', async () => {
+    const environment = { HTTP_PROXY: 'http://proxy.example:3128', NO_PROXY: 'inside.example' }
+    const before = { ...process.env }
+    Object.assign(process.env, environment)
+    onTestFinished(() => {
+      for (const name of Object.keys(environment)) {
+        if (before[name] === undefined) delete process.env[name]
+        else process.env[name] = before[name]
+      }
+    })
+    const proxyFor = await proxyFromEnvironment()
+    expect(proxyFor(new URL('http://registry.example/'))?.href).toBe('http://proxy.example:3128/')
+    expect(proxyFor(new URL('http://inside.example/'))).toBeUndefined()
+  })
+})
+
+describe('HttpClient', () => {
+  it('uses a connection again after an answer that was read', async () => {
+    const ports = new Set<number | undefined>()
+    const server = createServer((req, res) => {
+      ports.add(req.socket.remotePort)
+      res.end('hello')
+    })
+    const url = new URL(await listen(server))
+    const client = new HttpClient()
+    onTestFinished(() => client.close())
+    for (let i = 0; i < 3; i++) {
+      const { body } = await client.send({ method: 'GET', url, headers: {} })
+      for await (const _ of body);
+    }
+    expect(ports.size).toBe(1)
+  })
+
+  it('lets what must be public use no connection that was made without looking', async () => {
+    const server = createServer((_req, res) => res.end('hello'))
+    const url = new URL((await listen(server)).replace('127.0.0.1', 'localhost'))
+    const client = new HttpClient()
+    onTestFinished(() => client.close())
+    const { body } = await client.send({ method: 'GET', url, headers: {} })
+    for await (const _ of body);
+    await expect(client.send({ method: 'GET', url, headers: {}, publicOnly: true })).rejects.toMatchObject({
+      code: 'DENIED',
+    })
+  })
+
+  it('gives up on a server that does not answer', async () => {
+    const server = createServer(() => {})
+    const url = new URL(await listen(server))
+    const client = new HttpClient({ idleTimeoutMs: 20 })
+    onTestFinished(() => client.close())
+    await expect(client.send({ method: 'GET', url, headers: {} })).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('no answer within 20 ms'),
+    })
+  })
+
+  it('closes the connections in use', async () => {
+    const server = createServer(() => {})
+    const url = new URL(await listen(server))
+    const client = new HttpClient()
+    const answer = client.send({ method: 'GET', url, headers: {} })
+    const arrived = new Promise((resolve) => server.once('request', resolve))
+    const refused = expect(answer).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    await arrived
+    client.close()
+    await refused
+  })
+})
