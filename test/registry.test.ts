@@ -29,7 +29,7 @@ describeStorages('Registry', (create) => {
     for (const name of [...names].reverse()) await pushImage(registry.repository(name), ['layer'])
     await registry.repository('blobs/only').blobs.put(bytes('layer'))
     expect(await collect(registry.repositories())).toEqual([...names].sort())
-    for (const after of [...names, 'a-', 'a/b0', 'blobs/only', 'zz']) {
+    for (const after of ['', ...names, 'a-', 'a/', 'a/b0', 'blobs/only', 'z/blobs/', 'zz']) {
       expect(await collect(registry.repositories({ after }))).toEqual([...names].sort().filter((name) => name > after))
     }
   })

@@ -175,7 +175,7 @@ export class MemoryDriver implements StorageDriver {
 
   #firstKey(folder: string, options: ListKeysOptions): string | undefined {
     const { after } = options
-    if (after === undefined || after < folder) return this.#keys.atLeast(folder)
+    if (after === undefined || after <= folder) return this.#keys.atLeast(folder)
     // A shallow listing that goes on after a folder (`name/`) skips all keys in it.
     return options.shallow && after.endsWith('/')
       ? this.#keys.atLeast(endOf(after.slice(0, -1)))

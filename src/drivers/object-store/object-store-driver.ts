@@ -75,7 +75,8 @@ export class ObjectStoreDriver implements StorageDriver {
     checkPrefix(prefix)
     options.signal?.throwIfAborted()
     const folder = prefix === '' ? '' : `${prefix}/`
-    const after = options.after === undefined || options.after < folder ? undefined : startAfter(options.after, options)
+    const after =
+      options.after === undefined || options.after <= folder ? undefined : startAfter(options.after, options)
     for await (const page of this.#store.pages(folder, { ...options, ...(after !== undefined && { after }) })) {
       options.signal?.throwIfAborted()
       for (const entry of inOrder(page)) {

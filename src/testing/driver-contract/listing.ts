@@ -68,6 +68,8 @@ export function testListing({ runner: { describe, it }, create }: ContractContex
       for (const key of ['l/a-b', 'l/a/b', 'l/a/c', 'l/a0', 'l/b']) await driver.put(key, text(key))
       const cases: [after: string, options: ListKeysOptions, expected: string[]][] = [
         ['k', {}, ['l/a-b', 'l/a/b', 'l/a/c', 'l/a0', 'l/b']],
+        ['l/', {}, ['l/a-b', 'l/a/b', 'l/a/c', 'l/a0', 'l/b']],
+        ['l/', { shallow: true }, ['l/a-b', 'l/a/', 'l/a0', 'l/b']],
         ['l/a-b', {}, ['l/a/b', 'l/a/c', 'l/a0', 'l/b']],
         ['l/a/b', {}, ['l/a/c', 'l/a0', 'l/b']],
         ['l/a/bb', {}, ['l/a/c', 'l/a0', 'l/b']],
