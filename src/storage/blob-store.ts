@@ -145,18 +145,13 @@ export class BlobStore implements Blobs {
 
   async put(content: ByteSource, options: StartUploadOptions = {}): Promise<Descriptor> {
     checkBlobContent(content)
-    const { digest, size, signal, algorithm = 'sha256' } = options
+    const { digest, signal, algorithm = 'sha256' } = options
     const session = await this.#createSession(options, false)
     try {
       const counted = { at: 0, ...(signal && { signal }) }
-      const stored =
-        digest !== undefined
-          ? await session.commit(digest, { ...counted, last: content })
-          : await session.commitAs(content, algorithm, counted)
-      if (size !== undefined && stored.size !== size) {
-        throw new RegistryError('SIZE_INVALID', { detail: { expected: size, received: stored.size } })
-      }
-      return stored
+      return digest !== undefined
+        ? await session.commit(digest, { ...counted, last: content })
+        : await session.commitAs(content, algorithm, counted)
     } catch (error) {
       await session.cancel().catch((err: unknown) => {
         this.#core.logger.warn({ err, upload: session.id }, 'could not remove a failed upload')
@@ -180,7 +175,10 @@ export class BlobStore implements Blobs {
   }
 
   /** Without a mark where one request sees it through, and nobody else needs to find it. */
-  async #createSession({ algorithm, digest, signal }: StartUploadOptions, isMarked: boolean): Promise<UploadSession> {
+  async #createSession(
+    { algorithm, digest, size, signal }: StartUploadOptions,
+    isMarked: boolean,
+  ): Promise<UploadSession> {
     const id = randomUUID()
     const key = this.#layout.uploadData(id)
     const announced = digest !== undefined ? algorithmOf(digest) : (algorithm ?? 'sha256')
@@ -195,6 +193,8 @@ export class BlobStore implements Blobs {
       upload,
       algorithm: announced,
       isMarked,
+      // Of an upload in pieces it is what the client thinks beforehand, and may change.
+      ...(!isMarked && { size }),
     })
   }
 

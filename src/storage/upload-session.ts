@@ -37,6 +37,8 @@ export interface UploadSessionOptions {
   readonly algorithm?: DigestAlgorithm | undefined
   /** Whether the mark by which others find it was written. Default: true. */
   readonly isMarked?: boolean
+  /** Bytes that it must have in the end, where that is certain. */
+  readonly size?: number | undefined
 }
 
 /**
@@ -51,15 +53,18 @@ export class UploadSession implements Upload {
   readonly #key: string
   readonly #upload: DriverUpload
   readonly #algorithm: DigestAlgorithm
+  readonly #size: number | undefined
   readonly #beside: readonly string[]
 
   /** @internal Uploads are begun and resumed by a `BlobStore`. */
-  constructor({ core, layout, id, startedAt, upload, algorithm = 'sha256', isMarked = true }: UploadSessionOptions) {
+  constructor(options: UploadSessionOptions) {
+    const { core, layout, id, startedAt, upload, algorithm = 'sha256', isMarked = true, size } = options
     this.#core = core
     this.#layout = layout
     this.#key = layout.uploadData(id)
     this.#upload = upload
     this.#algorithm = algorithm
+    this.#size = size
     this.#beside = isMarked ? [layout.uploadStartedAt(id)] : []
     this.id = id
     this.startedAt = startedAt
@@ -92,6 +97,11 @@ export class UploadSession implements Upload {
         if (found.digest !== digest) {
           await this.cancel()
           throw new RegistryError('DIGEST_INVALID', { detail: { expected: digest, received: found.digest } })
+        }
+        // Before anything is published: nobody may see what its own client takes for cut short.
+        if (this.#size !== undefined && found.size !== this.#size) {
+          await this.cancel()
+          throw new RegistryError('SIZE_INVALID', { detail: { expected: this.#size, received: found.size } })
         }
         return await this.#publish(found)
       } finally {

@@ -111,9 +111,15 @@ describeStorages('BlobStore', (create) => {
     expect(left.filter((entry) => !entry.isPrefix)).toEqual([])
   })
 
-  it('refuses a size that does not match', async () => {
-    const blobs = new BlobStore((await create())(), 'team/app')
-    await expect(blobs.put(bytes('hello'), { size: 6 })).rejects.toMatchObject({ code: 'SIZE_INVALID' })
+  it('refuses a size that does not match, and keeps nothing of it', async () => {
+    const storage = (await create())()
+    const blobs = new BlobStore(storage, 'team/app')
+    for (const options of [{ size: 6 }, { size: 4, digest: HELLO }]) {
+      await expect(blobs.put(bytes('hello'), options)).rejects.toMatchObject({ code: 'SIZE_INVALID', status: 400 })
+      await expect(blobs.stat(HELLO)).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' })
+    }
+    const left = await collect(storage.list('docker/registry/v2/repositories'))
+    expect(left.filter((entry) => !entry.isPrefix)).toEqual([])
   })
 
   it('mounts from a repository that has it, and from nowhere else', async () => {
