@@ -49,9 +49,11 @@ export class WriteIntents {
    * Declares reliance on `digests` until the intent is released, and waits until none of them is condemned. Those who ask
    * while another declaration is on its way share the next one: one object and one look for all of them.
    *
-   * @throws {@link RegistryError} `UNAVAILABLE` with `retry-after` when a collection holds on to one of them
+   * @throws {@link RegistryError} `UNAVAILABLE` with `retry-after` when a collection holds on to one of them; the reason of a
+   * signal that has aborted already, which what follows may never look at
    */
   async declare(digests: ReadonlySet<Digest>, signal?: AbortSignal): Promise<WriteIntent> {
+    signal?.throwIfAborted()
     const shared = this.#next ?? this.#begin()
     for (const digest of digests) shared.digests.add(digest)
     shared.holders++

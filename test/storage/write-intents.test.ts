@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import { silentLogger } from '../../src/logger.ts'
 import { Registry } from '../../src/registry.ts'
 import { digestOf } from '../../src/spec/digest.ts'
+import { MEDIA_TYPES } from '../../src/spec/media-types.ts'
 import { CONDEMNED, FORMAT_MARKER, INTENTS } from '../../src/storage/layout.ts'
 import { WriteIntents } from '../../src/storage/write-intents.ts'
 import { bytes, collect, json, pushImage } from '../support/images.ts'
@@ -86,6 +87,23 @@ describeStorages('WriteIntents', (create) => {
     intent.release()
     await intents.close()
     expect(await collect(storage.list(INTENTS))).toEqual([])
+  })
+
+  it('is not declared for a call that has been aborted, which then changes nothing', async () => {
+    const storage = (await create())()
+    const registry = new Registry({ storage, logger: silentLogger })
+    const { manifests, tags } = registry.repository('team/app')
+    const reason = new Error('no longer wanted')
+    const signal = AbortSignal.abort(reason)
+    const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: [] }
+    const { digest } = await manifests.put(json(index), { mediaType: MEDIA_TYPES.ociIndex })
+    await registry.close()
+    const before = await collect(storage.list(''))
+    // Nothing that it lists has to be looked up, so nothing else would look at the signal.
+    const another = json({ ...index, annotations: { another: 'one' } })
+    await expect(manifests.put(another, { mediaType: MEDIA_TYPES.ociIndex, signal })).rejects.toBe(reason)
+    await expect(tags.set('v1', digest, { signal })).rejects.toBe(reason)
+    expect(await collect(storage.list(''))).toEqual(before)
   })
 
   it('is left behind by no operation, whether it succeeds or fails', async () => {
