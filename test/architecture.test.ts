@@ -13,7 +13,16 @@ const MAY_IMPORT: readonly [part: string, others: readonly string[]][] = [
   ['storage/', ['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'logger.ts']],
   [
     'drivers/',
-    ['storage/driver.ts', 'storage/wrap-driver.ts', 'bytes/', 'arguments.ts', 'bytes.ts', 'logger.ts', 'nearest.ts'],
+    [
+      'storage/driver.ts',
+      'storage/wrap-driver.ts',
+      'bytes/',
+      'arguments.ts',
+      'bytes.ts',
+      'in-parallel.ts',
+      'logger.ts',
+      'nearest.ts',
+    ],
   ],
   ['decorators/', ['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'events.ts', 'logger.ts']],
   ['remote/', ['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts']],

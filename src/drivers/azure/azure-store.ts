@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob'
+import { inParallel } from '../../in-parallel.ts'
 import {
   type DeleteOptions,
   type DriverOptions,
@@ -15,7 +16,6 @@ import {
 } from '../../storage/driver.ts'
 import { copyRanges } from '../object-store/copy-ranges.ts'
 import { withDeadline } from '../object-store/deadline.ts'
-import { inParallel } from '../object-store/in-parallel.ts'
 import type { Assembly, ObjectStore, OpenObject, Part, Source } from '../object-store/object-store.ts'
 import { PART_BYTES } from '../object-store/part-sizes.ts'
 import { isAbsent, isCode, isPreconditionFailed, readError, storageError } from './errors.ts'

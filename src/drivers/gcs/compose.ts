@@ -1,5 +1,5 @@
 import type { Bucket, File } from '@google-cloud/storage'
-import { inParallel } from '../object-store/in-parallel.ts'
+import { inParallel } from '../../in-parallel.ts'
 
 /** Objects that one call puts together. */
 const MAX_SOURCES = 32

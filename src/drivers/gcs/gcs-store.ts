@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Bucket, File } from '@google-cloud/storage'
+import { inParallel } from '../../in-parallel.ts'
 import {
   type DeleteOptions,
   type DriverOptions,
@@ -13,7 +14,6 @@ import {
 } from '../../storage/driver.ts'
 import { BucketPresence } from '../object-store/bucket-presence.ts'
 import { withDeadline } from '../object-store/deadline.ts'
-import { inParallel } from '../object-store/in-parallel.ts'
 import type { Assembly, ObjectStore, OpenObject, Part, Source } from '../object-store/object-store.ts'
 import { PART_BYTES } from '../object-store/part-sizes.ts'
 import { compose } from './compose.ts'
