@@ -35,6 +35,11 @@ export {
   type SendableBytes,
   streamBody,
 } from './bytes.ts'
+export type { Copying } from './copy/copying.ts'
+export type { CopyLocation, ImageLocation } from './copy/location.ts'
+export type { CopyOptions } from './copy/options.ts'
+export type { CopiedImage, CopyProgress, CopyResult, CopyTotals } from './copy/progress.ts'
+export { copy } from './copy.ts'
 export { type GuardOptions, guard, type ManifestProposal } from './decorators/guard.ts'
 export { type ImmutableTagsOptions, immutableTags } from './decorators/immutable-tags.ts'
 export { logged } from './decorators/logged.ts'
