@@ -36,11 +36,17 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 /** Translates what the operating system said, at the driver's boundary; anything that is not about the store passes as it is. */
 export function storageError(error: unknown, root: string): unknown {
+  const advice = adviceOn(error)
+  return advice === undefined
+    ? error
+    : new StorageUnavailableError(`storage directory ${root}: ${advice}`, { cause: error })
+}
+
+/** What to do about a failure, with its code; `undefined` for one that is not about the file system as such. */
+export function adviceOn(error: unknown): string | undefined {
   const code = codeOf(error)
-  if (code === undefined) return error
-  const advice = ADVICE[code]
-  if (advice === undefined) return error
-  return new StorageUnavailableError(`storage directory ${root}: ${advice} (${code})`, { cause: error })
+  const advice = code === undefined ? undefined : ADVICE[code]
+  return advice === undefined ? undefined : `${advice} (${code})`
 }
 
 /** The same for an operation on a key that has to be there. */

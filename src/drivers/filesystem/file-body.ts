@@ -10,23 +10,33 @@ const SMALL_BYTES = 64 * 1024
 /** What a stream reads at once; its buffers go to the consumer, so they are not pooled. */
 const STREAM_BYTES = 128 * 1024
 
+/** Looks at the bytes of a body as they are read, in order. What it throws fails the body before its last bytes are given. */
+export interface BodyInspector {
+  update(bytes: Uint8Array): void
+  /** Called once all bytes have been seen. */
+  end(): void
+}
+
 /** A stretch of an open file; owns the file. */
 export class FileBody implements ByteBody {
   readonly size: number
   readonly #file: OpenFile
   readonly #start: number
   readonly #pool: BufferPool
+  readonly #inspector: BodyInspector | undefined
 
-  constructor(file: OpenFile, pool: BufferPool, start: number, size: number) {
+  constructor(file: OpenFile, pool: BufferPool, start: number, size: number, inspector?: BodyInspector) {
     this.#file = file
     this.#pool = pool
     this.#start = start
+    this.#inspector = inspector
     this.size = size
   }
 
   stream(): ByteStream {
     const file = this.#file
     const end = this.#start + this.size
+    const inspect = (bytes: Uint8Array, at: number): void => this.#inspect(bytes, at)
     let position = this.#start
     return new Readable({
       highWaterMark: STREAM_BYTES,
@@ -36,13 +46,14 @@ export class FileBody implements ByteBody {
           return
         }
         const chunk = Buffer.allocUnsafeSlow(Math.min(STREAM_BYTES, end - position))
-        file.readFully(chunk, chunk.byteLength, position).then(
-          () => {
+        file
+          .readFully(chunk, chunk.byteLength, position)
+          .then(() => {
+            inspect(chunk, position)
             position += chunk.byteLength
             this.push(chunk)
-          },
-          (error: Error) => this.destroy(error),
-        )
+          })
+          .catch((error: Error) => this.destroy(error))
       },
       destroy(error, done) {
         void file.release().then(() => done(error))
@@ -70,6 +81,7 @@ export class FileBody implements ByteBody {
     if (this.size === 0) return
     const content = Buffer.allocUnsafe(this.size)
     await this.#file.readFully(content, this.size, this.#start)
+    this.#inspect(content, this.#start)
     await writer.write(content)
   }
 
@@ -83,6 +95,7 @@ export class FileBody implements ByteBody {
         reading ??= this.#pool.take()
         const length = Math.min(reading.byteLength, end - position)
         await this.#file.readFully(reading, length, position)
+        this.#inspect(reading.subarray(0, length), position)
         position += length
         await writing?.taken
         const free: Buffer | undefined = writing?.buffer
@@ -100,5 +113,10 @@ export class FileBody implements ByteBody {
     } finally {
       if (reading) this.#pool.give(reading)
     }
+  }
+
+  #inspect(bytes: Uint8Array, position: number): void {
+    this.#inspector?.update(bytes)
+    if (position + bytes.byteLength === this.#start + this.size) this.#inspector?.end()
   }
 }
