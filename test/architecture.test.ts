@@ -24,6 +24,15 @@ const MAY_IMPORT: readonly [part: string, others: readonly string[]][] = [
       'nearest.ts',
     ],
   ],
+  [
+    'layout/',
+    [
+      ...['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'decorators/with-errors.ts'],
+      // Files are written and read as the storage on a directory does it.
+      ...['drivers/filesystem/', 'drivers/consume.ts', 'drivers/keyed-mutex.ts'],
+      ...['storage/byte-order.ts', 'storage/layout.ts'],
+    ],
+  ],
   ['decorators/', ['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'events.ts', 'logger.ts']],
   ['remote/', ['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts']],
   ['http/', ['auth/', 'spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'logger.ts']],

@@ -1,0 +1,49 @@
+import type { Upload } from '../backend.ts'
+import { BufferPool } from '../drivers/filesystem/buffer-pool.ts'
+import type { FileOps } from '../drivers/filesystem/file-ops.ts'
+import type { BlobFiles } from './layout-files.ts'
+import type { IndexEntry, LayoutIndex } from './layout-index.ts'
+import { ManifestGraph } from './manifest-graph.ts'
+import type { RepositoryNames } from './names.ts'
+
+export interface LayoutParts {
+  readonly ops: FileOps
+  readonly files: BlobFiles
+  readonly index: LayoutIndex
+  readonly names: RepositoryNames
+}
+
+export interface OpenUpload extends Upload {
+  /** Where it was begun: nowhere else is it found. */
+  readonly repository: string
+}
+
+/** What the stores of all repositories of one layout share. */
+export class LayoutCore {
+  readonly ops: FileOps
+  readonly files: BlobFiles
+  readonly index: LayoutIndex
+  readonly names: RepositoryNames
+  readonly graph: ManifestGraph
+  readonly pool: BufferPool = new BufferPool()
+  /** By id: those that were begun and neither committed nor cancelled. */
+  readonly uploads: Map<string, OpenUpload> = new Map()
+
+  constructor({ ops, files, index, names }: LayoutParts) {
+    this.ops = ops
+    this.files = files
+    this.index = index
+    this.names = names
+    this.graph = new ManifestGraph(files)
+  }
+
+  /** The entries of one repository. */
+  async entriesOf(repository: string): Promise<readonly IndexEntry[]> {
+    return (await this.index.read()).filter((entry) => entry.repository === repository)
+  }
+
+  /** Cancels what is left of uploads. */
+  async close(): Promise<void> {
+    await Promise.all(Array.from(this.uploads.values(), (upload) => upload.cancel()))
+  }
+}

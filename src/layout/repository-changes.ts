@@ -1,0 +1,125 @@
+import type { Descriptor } from '../spec/descriptor.ts'
+import type { Digest } from '../spec/digest.ts'
+import type { LayoutCore } from './layout-core.ts'
+import { entryFor, type IndexEntry, rawOf } from './layout-index.ts'
+
+type Entries = readonly IndexEntry[]
+
+/** A manifest, with its entry where it has one. */
+export interface Listed {
+  readonly descriptor: Descriptor
+  readonly raw: IndexEntry['raw']
+}
+
+/**
+ * What happens to the entries of `index.json` when something in one repository changes. A registry keeps a manifest that has lost
+ * its tag; so does this: a manifest that nothing else leads to gets an entry without one. What an index or a tag leads to needs none,
+ * and readers that take whatever `index.json` lists find images there, and not each of their platforms as well.
+ */
+export class RepositoryChanges {
+  readonly #core: LayoutCore
+  readonly #repository: string
+
+  constructor(core: LayoutCore, repository: string) {
+    this.#core = core
+    this.#repository = repository
+  }
+
+  /** The manifests of this repository, by digest. */
+  reach(entries: Entries, signal?: AbortSignal): Promise<Map<Digest, Descriptor>> {
+    const roots = entries.filter((entry) => this.#isOurs(entry)).map(({ descriptor }) => descriptor)
+    return this.#core.graph.reach(roots, signal)
+  }
+
+  /** A manifest of this repository; `undefined` where it is none. */
+  async find(entries: Entries, digest: Digest, signal?: AbortSignal): Promise<Listed | undefined> {
+    const entry = entries.find((one) => this.#isOurs(one) && one.descriptor.digest === digest)
+    if (entry !== undefined) return (await this.#core.files.size(digest)) === undefined ? undefined : entry
+    const below = (await this.reach(entries, signal)).get(digest)
+    return below && { descriptor: below, raw: rawOf(below) }
+  }
+
+  /** Adds a manifest, under `tags` or under none. */
+  async put(entries: Entries, manifest: Listed, tags: readonly string[]): Promise<Entries> {
+    const { descriptor } = manifest
+    let next = entries
+    for (const tag of tags) next = await this.tag(next, tag, manifest)
+    const known = (await this.reach(next)).get(descriptor.digest)
+    const { children = [], subject } = (await this.#core.graph.facts(descriptor)) ?? {}
+    // One that refers to another is listed for those who look for referrers here, as oras does.
+    const isLed = known?.mediaType === descriptor.mediaType && (subject === undefined || this.#lists(next, descriptor))
+    if (!isLed) next = [...this.#without(next, [descriptor.digest]), this.#untagged(manifest)]
+    return this.#withoutLed(next, children)
+  }
+
+  /** Points a tag to a manifest. */
+  async tag(entries: Entries, tag: string, target: Listed): Promise<Entries> {
+    const moved = entries.find((entry) => this.#isOurs(entry) && entry.tag === tag)
+    const tagged = entryFor(target, { repository: this.#repository, tag }, this.#core.names)
+    const others = this.#without(entries, [target.descriptor.digest]).filter((entry) => entry !== moved)
+    const next = [...others, tagged]
+    return moved === undefined ? next : this.#keep(next, moved)
+  }
+
+  /** Takes a tag away; its manifest stays. */
+  untag(entries: Entries, tagged: IndexEntry): Promise<Entries> {
+    return this.#keep(
+      entries.filter((entry) => entry !== tagged),
+      tagged,
+    )
+  }
+
+  /** Takes a manifest away, with its tags. Its children stay. */
+  async remove(entries: Entries, digest: Digest): Promise<Entries> {
+    const before = await this.reach(entries)
+    const manifest = before.get(digest)
+    const facts = manifest && (await this.#core.graph.facts(manifest))
+    let next: Entries = entries.filter((entry) => !(this.#isOurs(entry) && entry.descriptor.digest === digest))
+    for (const child of facts?.children ?? []) {
+      if (before.has(child.digest)) next = await this.#keep(next, { descriptor: child, raw: rawOf(child) })
+    }
+    return next
+  }
+
+  /** Those of `digests` whose bytes no other repository needs. */
+  async exclusive(entries: Entries, digests: Iterable<Digest>): Promise<Digest[]> {
+    const others = entries.filter((entry) => !this.#isOurs(entry)).map(({ descriptor }) => descriptor)
+    const needed = await this.#core.graph.reach(others)
+    return [...digests].filter((digest) => !needed.has(digest))
+  }
+
+  async #keep(entries: Entries, manifest: Listed): Promise<Entries> {
+    if ((await this.reach(entries)).has(manifest.descriptor.digest)) return entries
+    return [...entries, this.#untagged(manifest)]
+  }
+
+  #untagged(manifest: Listed): IndexEntry {
+    return entryFor(manifest, { repository: this.#repository }, this.#core.names)
+  }
+
+  #lists(entries: Entries, { digest }: Descriptor): boolean {
+    return entries.some((entry) => this.#isOurs(entry) && entry.descriptor.digest === digest)
+  }
+
+  /** Without the entries under no tag of these manifests. */
+  #without(entries: Entries, digests: readonly Digest[]): Entries {
+    return entries.filter(
+      (entry) => !(this.#isOurs(entry) && entry.tag === undefined && digests.includes(entry.descriptor.digest)),
+    )
+  }
+
+  async #withoutLed(entries: Entries, children: readonly Descriptor[]): Promise<Entries> {
+    const led: Digest[] = []
+    for (const child of children) {
+      const facts = await this.#core.graph.facts(child)
+      const listed = entries.find((entry) => this.#isOurs(entry) && entry.descriptor.digest === child.digest)
+      const isSame = listed?.descriptor.mediaType === child.mediaType
+      if (isSame && facts?.subject === undefined) led.push(child.digest)
+    }
+    return this.#without(entries, led)
+  }
+
+  #isOurs(entry: IndexEntry): boolean {
+    return entry.repository === this.#repository
+  }
+}
