@@ -9,6 +9,8 @@ export interface OperationContext {
   readonly actor?: string
   /** Correlates logs, events and responses. */
   readonly requestId?: string
+  /** The registry that the client has in mind when it asks a mirror: `ns=docker.io`. Only `pullThrough` looks at it. */
+  readonly namespace?: string
   /** What an event tells of the request that caused it; absent for programmatic calls. */
   readonly request?: {
     readonly address?: string
