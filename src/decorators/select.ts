@@ -34,7 +34,7 @@ export function select(match: Match): Decorator {
       tags: (tags) => expose(tags, ['resolve', 'set', 'delete', 'list']),
     })
     const backend: Backend = {
-      repository: (name) => (isSelected(name) ? selected.repository(name) : hidden(inner.repository(name))),
+      repository: (name) => (isSelected(name) ? selected.repository(name) : hiddenRepository(inner.repository(name))),
       repositories: (options) => filter(inner.repositories(options), isSelected),
     }
     return backend
@@ -42,7 +42,7 @@ export function select(match: Match): Decorator {
 }
 
 /** What a repository that does not exist would answer; the one there is is never asked. */
-function hidden({ name, blobs, manifests, tags }: Repository): Repository {
+export function hiddenRepository({ name, blobs, manifests, tags }: Repository): Repository {
   const fail = (code: ErrorCode) => () => Promise.reject<never>(new RegistryError(code, { detail: { name } }))
   const unknownBlob = fail('BLOB_UNKNOWN')
   const unknownManifest = fail('MANIFEST_UNKNOWN')
