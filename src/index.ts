@@ -47,6 +47,20 @@ export { type NotifyOptions, notify } from './decorators/notify.ts'
 export type { Glob, Match } from './decorators/pattern.ts'
 export { type PolicyOptions, policy, type UrlPolicy } from './decorators/policy.ts'
 export { prefix } from './decorators/prefix.ts'
+export type { RouteUpstream } from './decorators/pull-through/router.ts'
+export type {
+  ContentType,
+  PullThroughCounts,
+  PullThroughEvent,
+  PullThroughStats,
+} from './decorators/pull-through/stats.ts'
+export type { PullThroughState } from './decorators/pull-through/storekeeper.ts'
+export type { Upstream } from './decorators/pull-through/upstream.ts'
+export {
+  type PullThrough,
+  type PullThroughOptions,
+  pullThrough,
+} from './decorators/pull-through.ts'
 export { readOnly } from './decorators/read-only.ts'
 export { select } from './decorators/select.ts'
 export { FilesystemDriver, type FilesystemOptions, filesystem } from './drivers/filesystem.ts'
