@@ -62,6 +62,7 @@ export function checkCopy(source: Place, target: Place, options: CopyOptions): v
     actor: true,
     requestId: true,
     request: false,
+    namespace: false,
   })
   const { tags, repositories, platforms, index, concurrency, attempts } = options
   checkChoice('index', index, ['keep', 'narrow'])

@@ -111,7 +111,7 @@ export class RemoteBackend implements Backend {
 
   async *#catalog({ after, limit, signal }: RepositoriesOptions): AsyncGenerator<readonly string[]> {
     const request = {
-      target: CATALOG + pageQuery(after, limit),
+      target: CATALOG + pageQuery(after !== undefined && isRepositoryName(after) ? after : undefined, limit),
       scopes: ['registry:catalog:*'],
       absent: 'UNSUPPORTED',
       context: signal && { signal },

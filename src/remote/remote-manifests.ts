@@ -13,7 +13,7 @@ import type { Descriptor } from '../spec/descriptor.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../spec/digest.ts'
 import { detectMediaType, parseManifest } from '../spec/manifest.ts'
 import { isMediaType, MEDIA_TYPES } from '../spec/media-types.ts'
-import { parseTag } from '../spec/name.ts'
+import { isTag, parseTag } from '../spec/name.ts'
 import { otherBytes } from './blob-stream.ts'
 import type { ApiResponse, RegistryClient } from './client/registry-client.ts'
 import { manifestPath, scope } from './paths.ts'
@@ -21,6 +21,9 @@ import type { RemoteReferrers } from './remote-referrers.ts'
 
 /** Bytes of a manifest: what every registry accepts. */
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+
+/** What every registry that knows several tags in one request takes (end-7b). */
+const TAGS_PER_REQUEST = 10
 
 /** Some registries answer 404, or with another representation, for a type that is not asked for. */
 const ACCEPT: string = [
@@ -73,8 +76,8 @@ export class RemoteManifests implements Manifests {
   }
 
   /**
-   * A tag each takes one request. `expected` is looked at here and sent along as `If-Match` or `If-None-Match`: registries that do not
-   * know these headers may let two win who change a tag at once.
+   * Several tags go in one request where the registry knows how, else in one each. `expected` is looked at here and sent along as
+   * `If-Match` or `If-None-Match`: registries that do not know these headers may let two win who change a tag at once.
    */
   async put(content: Uint8Array, options: PutManifestOptions): Promise<Descriptor> {
     checkManifestPut(content, options)
@@ -85,22 +88,12 @@ export class RemoteManifests implements Manifests {
       throw new RegistryError('DIGEST_INVALID', { detail: { expected: named, received: digest } })
     }
     for (const tag of tags) parseTag(tag)
-    let hasReferrers = true
-    for (const reference of tags.length > 0 ? tags : [digest]) {
-      const conditions = tags.length > 0 ? await this.#conditions(reference, expected, context) : {}
-      const { headers } = await this.#client.call({
-        ...this.#manifest('PUT', reference),
-        scopes: [scope(this.#name, 'pull', 'push')],
-        headers: { 'content-type': mediaType, ...conditions },
-        body: content,
-        expect: [201, 200, 202],
-        absent: 'NAME_UNKNOWN',
-        context,
-      })
-      const stored = digestHeader(headers)
-      if (stored !== undefined && comparable(stored, digest) && stored !== digest) throw otherBytes(digest, stored)
-      hasReferrers &&= headers['oci-subject'] !== undefined
-    }
+    const conditions = await this.#conditions(tags, expected, context)
+    const pushed = { content, mediaType, digest, conditions, context }
+    const hasReferrers =
+      tags.length === 1 && tags[0] !== undefined && named === undefined
+        ? await this.#putAt(tags[0], pushed)
+        : await this.#putTagged(tags, pushed)
     const descriptor = { mediaType, digest, size: content.byteLength }
     if (parsed.subject !== undefined && !hasReferrers) await this.#referrers.add(parsed, descriptor, context)
     return descriptor
@@ -129,11 +122,50 @@ export class RemoteManifests implements Manifests {
     return this.#referrers.list(subject, options)
   }
 
-  #manifest<M extends 'GET' | 'HEAD' | 'PUT' | 'DELETE'>(method: M, reference: string) {
-    const isDigestOrTag = isDigest(reference) ? reference : parseTag(reference)
+  /** By digest, with the tags as end-7b has them; those that the registry has not heard of, one after the other. */
+  async #putTagged(tags: readonly string[], pushed: Pushed): Promise<boolean> {
+    let hasReferrers = true
+    const { digest } = pushed
+    for (let at = 0; at === 0 || at < tags.length; at += TAGS_PER_REQUEST) {
+      const some = tags.slice(at, at + TAGS_PER_REQUEST)
+      const query = some.map((tag, i) => `${i === 0 ? '?' : '&'}tag=${tag}`).join('')
+      const { headers } = await this.#put(digest + query, some.length > 0 ? pushed : { ...pushed, conditions: {} })
+      hasReferrers &&= headers['oci-subject'] !== undefined
+      const done = String(headers['oci-tag'] ?? '').split(', ')
+      for (const tag of some) if (!done.includes(tag)) hasReferrers = (await this.#putAt(tag, pushed)) && hasReferrers
+    }
+    return hasReferrers
+  }
+
+  /** @returns whether the registry itself keeps what refers to a subject */
+  async #putAt(reference: string, pushed: Pushed): Promise<boolean> {
+    return (await this.#put(reference, pushed)).headers['oci-subject'] !== undefined
+  }
+
+  async #put(target: string, { content, mediaType, digest, conditions, context }: Pushed): Promise<ApiResponse> {
+    const response = await this.#client.call({
+      method: 'PUT',
+      target: manifestPath(this.#name, target),
+      scopes: [scope(this.#name, 'pull', 'push')],
+      headers: { 'content-type': mediaType, ...conditions },
+      body: content,
+      expect: [201, 200, 202],
+      absent: 'NAME_UNKNOWN',
+      context,
+    })
+    const stored = digestHeader(response.headers)
+    if (stored !== undefined && comparable(stored, digest) && stored !== digest) throw otherBytes(digest, stored)
+    return response
+  }
+
+  #manifest<M extends 'GET' | 'HEAD' | 'DELETE'>(method: M, reference: string) {
+    // What cannot be a reference is none that there is.
+    if (!isDigest(reference) && !isTag(reference)) {
+      throw new RegistryError('MANIFEST_UNKNOWN', { detail: { reference: reference.slice(0, 128) } })
+    }
     return {
       method,
-      target: manifestPath(this.#name, isDigestOrTag),
+      target: manifestPath(this.#name, reference),
       scopes: [scope(this.#name, 'pull')],
       headers: { accept: ACCEPT },
       absent: 'MANIFEST_UNKNOWN',
@@ -141,11 +173,17 @@ export class RemoteManifests implements Manifests {
   }
 
   async #conditions(
-    tag: string,
+    tags: readonly string[],
     expected: ExpectedTag | undefined,
     context: OperationContext,
   ): Promise<Record<string, string>> {
     if (expected === undefined) return {}
+    for (const tag of tags) await this.#expect(tag, expected, context)
+    if (expected === null) return { 'if-none-match': '*' }
+    return { 'if-match': expected === 'any' ? '*' : `"${expected}"` }
+  }
+
+  async #expect(tag: string, expected: ExpectedTag, context: OperationContext): Promise<void> {
     const found = await this.stat(tag, context).then(
       ({ digest }) => digest,
       (error: unknown) => {
@@ -153,12 +191,17 @@ export class RemoteManifests implements Manifests {
         throw error
       },
     )
-    if (expected === 'any' ? found === undefined : found !== (expected ?? undefined)) {
-      throw new RegistryError('DENIED', { status: 412, message: `the tag ${tag} does not point to what was expected` })
-    }
-    if (expected === null) return { 'if-none-match': '*' }
-    return { 'if-match': expected === 'any' ? '*' : `"${expected}"` }
+    if (expected === 'any' ? found !== undefined : found === (expected ?? undefined)) return
+    throw new RegistryError('DENIED', { status: 412, message: `the tag ${tag} does not point to what was expected` })
   }
+}
+
+interface Pushed {
+  readonly content: Uint8Array
+  readonly mediaType: string
+  readonly digest: Digest
+  readonly conditions: Readonly<Record<string, string>>
+  readonly context: OperationContext
 }
 
 function digestHeader(headers: ApiResponse['headers']): Digest | undefined {

@@ -21,7 +21,7 @@ export class RemoteTags implements Tags {
   }
 
   async resolve(tag: string, context: OperationContext = {}): Promise<Digest> {
-    return (await this.#manifests.stat(parseTag(tag), context)).digest
+    return (await this.#manifests.stat(tag, context)).digest
   }
 
   async set(tag: string, target: Digest, options: SetTagOptions = {}): Promise<void> {
@@ -48,7 +48,7 @@ export class RemoteTags implements Tags {
 
   async *#read({ after, limit, signal }: ListOptions): AsyncGenerator<readonly string[]> {
     const request = {
-      target: tagsPath(this.#name) + pageQuery(after, limit),
+      target: tagsPath(this.#name) + pageQuery(after !== undefined && isTag(after) ? after : undefined, limit),
       scopes: [scope(this.#name, 'pull')],
       absent: 'NAME_UNKNOWN',
       context: signal && { signal },

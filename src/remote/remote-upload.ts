@@ -95,9 +95,8 @@ export class RemoteUpload implements Upload {
   async refresh(context: OperationContext = {}): Promise<void> {
     const response = await this.#client.call({ ...this.#request('GET'), expect: [204, 200], context })
     this.#follow(response)
-    // `0-0` is an empty upload: there is no other way to say it.
-    const offset = readOffset(response)
-    this.#offset = offset === 1 ? 0 : (offset ?? this.#offset)
+    // Nobody sends one byte alone.
+    this.#offset = readOffset(response, 0) ?? this.#offset
   }
 
   /** The whole blob in one go: with its digest at once, else hashed as it passes. */
@@ -129,7 +128,9 @@ export class RemoteUpload implements Upload {
       }
     } else if (limit === undefined) await this.#patchStream(content, size, context)
     else {
-      await this.#inChunks(content, size, (chunk, bytes) => this.#patchStream(chunk, bytes, context))
+      await this.#inChunks(content, { size, signal: context.signal }, (chunk, bytes) =>
+        this.#patchStream(chunk, bytes, context),
+      )
     }
   }
 
@@ -184,10 +185,9 @@ export class RemoteUpload implements Upload {
   /** What a request brought, in the registry's own words; with other words than expected, nothing more can be appended. */
   #advance(response: ApiResponse, expected: number): void {
     this.#follow(response)
-    const offset = readOffset(response) ?? expected
-    const isEmpty = expected === 0 && offset === 1
-    this.#offset = isEmpty ? 0 : offset
-    if (this.#offset === expected) return
+    const offset = readOffset(response, expected === 0 ? 0 : 1) ?? expected
+    this.#offset = offset
+    if (offset === expected) return
     throw new RegistryError('RANGE_INVALID', {
       message: `${this.#client.address.name} has ${offset} bytes of an upload that brought ${expected}`,
       detail: { offset },
@@ -246,11 +246,11 @@ export class RemoteUpload implements Upload {
 
   async #inChunks(
     content: AsyncIterable<Uint8Array>,
-    size: number | undefined,
+    { size, signal }: Sized & { readonly signal: AbortSignal | undefined },
     send: (chunk: AsyncIterable<Uint8Array>, bytes: number | undefined) => Promise<void>,
   ): Promise<void> {
     const limit = this.#maxChunkBytes ?? Number.POSITIVE_INFINITY
-    const chunks = new Chunks(content)
+    const chunks = new Chunks(content, signal)
     let sent = 0
     try {
       while (!(await chunks.isAtEnd())) {
@@ -261,7 +261,7 @@ export class RemoteUpload implements Upload {
       }
       if (size !== undefined && sent < size) throw wrongSize(size, sent)
     } finally {
-      await chunks.close()
+      chunks.close()
     }
   }
 
@@ -336,12 +336,18 @@ function withDigest(target: JudgedUrl, digest: Digest): JudgedUrl {
   return { ...target, url }
 }
 
-/** Bytes that the registry holds, by the `Range` of its answer: `0-99`, or `bytes=0-99` of some. */
-function readOffset({ headers }: ApiResponse): number | undefined {
+/**
+ * Bytes that the registry holds: by `Upload-Offset` where it is told, else by the `Range` of its answer, `0-99`, or `bytes=0-99` of
+ * some. Of one byte and of none, `Range` says the same.
+ */
+function readOffset({ headers }: ApiResponse, ifAmbiguous: 0 | 1): number | undefined {
+  const told = parseDecimal(String(headers['upload-offset'] ?? ''))
+  if (told !== undefined) return told
   const range = headers.range
   if (typeof range !== 'string') return undefined
   const last = parseDecimal(range.replace(/^bytes=/, '').split('-', 2)[1] ?? '')
-  return last === undefined ? undefined : last + 1
+  if (last === undefined) return undefined
+  return last === 0 ? ifAmbiguous : last + 1
 }
 
 /** No answer, or that of a registry which may have said something else before. */

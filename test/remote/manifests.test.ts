@@ -82,15 +82,27 @@ describe('RemoteManifests', () => {
     })
   })
 
-  it('puts by each tag, or by digest', async () => {
+  it('puts by tag, by digest, or with several tags at once', async () => {
     const { remote, lines } = await rig()
     const { manifests } = remote.repository('team/app')
-    await manifests.put(INDEX, { ...PUT, tags: ['v1', 'latest'] })
+    await manifests.put(INDEX, { ...PUT, tags: ['v1'] })
+    await manifests.put(INDEX, { ...PUT, tags: ['v2', 'latest'] })
     await manifests.put(INDEX, PUT)
     expect(lines()).toEqual([
       'PUT /v2/team/app/manifests/v1',
-      'PUT /v2/team/app/manifests/latest',
+      `PUT /v2/team/app/manifests/${DIGEST}?tag=v2&tag=latest`,
       `PUT /v2/team/app/manifests/${DIGEST}`,
+    ])
+  })
+
+  it('puts one tag after the other where a registry knows no parameter for them', async () => {
+    const rigged = await rig()
+    rigged.intercept = always('PUT', /\?tag=/, status(201))
+    await rigged.remote.repository('team/app').manifests.put(INDEX, { ...PUT, tags: ['v1', 'latest'] })
+    expect(rigged.lines()).toEqual([
+      `PUT /v2/team/app/manifests/${DIGEST}?tag=v1&tag=latest`,
+      'PUT /v2/team/app/manifests/v1',
+      'PUT /v2/team/app/manifests/latest',
     ])
   })
 

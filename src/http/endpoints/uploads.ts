@@ -192,6 +192,8 @@ function sessionHeaders(
   return {
     location: settings.locator.location(request, session),
     range: formatUploadRange(upload.offset),
+    // `Range` says the same of one byte as of none. https://datatracker.ietf.org/doc/draft-ietf-httpbis-resumable-upload/
+    'upload-offset': String(upload.offset),
     'docker-upload-uuid': upload.id,
   }
 }

@@ -21,6 +21,7 @@ describe('startUpload', () => {
       'docker-upload-uuid': id,
       location: `${UPLOADS}${id}`,
       range: '0-0',
+      'upload-offset': '0',
       'content-length': '0',
     })
   })
@@ -118,6 +119,7 @@ describe('uploadStatus', () => {
       'x-request-id': 'r1',
       location,
       range: '0-0',
+      'upload-offset': '1',
       'docker-upload-uuid': location.slice(UPLOADS.length),
     })
   })
