@@ -3,7 +3,7 @@ import { Authenticator, type AuthenticatorOptions } from '../../../src/remote/au
 import type { Credentials } from '../../../src/remote/credentials/credentials.ts'
 import { urlRules } from '../../../src/remote/transport/url-rules.ts'
 import { plainSend } from '../support/plain-send.ts'
-import { type Answer, type Recorded, recordingServers } from '../support/recording-server.ts'
+import { type Answerer, recordingServers } from '../support/recording-server.ts'
 
 const PULL = ['repository:team/app:pull']
 const PUSH = ['repository:team/app:pull,push']
@@ -35,12 +35,21 @@ function authenticator(registry: string, options: Options & { realms?: readonly 
   })
 }
 
+/** Closed until it is opened. */
+function gate() {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { opened, open: () => open() }
+}
+
 function challenge(text: string, sent?: string) {
   return { headers: { 'www-authenticate': text }, sent }
 }
 
 /** A token server on the registry's own origin, which is what most have. */
-async function tokenServer(answer: (request: Recorded, count: number) => Answer = () => ({ body: { token: 'T1' } })) {
+async function tokenServer(answer: Answerer = () => ({ body: { token: 'T1' } })) {
   const server = await start(answer)
   return { ...server, bearer: (more = '') => `Bearer realm="${server.origin}/token",service="r"${more}` }
 }
@@ -248,30 +257,38 @@ describe('Authenticator, of a registry with tokens', () => {
   })
 
   it('ends with the caller that is alone, and leaves the others theirs', async () => {
-    let release = () => {}
-    const held = new Promise<void>((resolve) => {
-      release = resolve
+    const arrived = gate()
+    const held = gate()
+    const { origin, requests, bearer } = await tokenServer(async (_, count) => {
+      arrived.open()
+      await held.opened
+      return { body: { token: `T${count}` } }
     })
-    const { origin, bearer } = await tokenServer()
-    const slow = await start(async () => {
-      await held
-      return { body: { token: 'T1' } }
-    })
-    const auth = authenticator(origin, { realms: [slow.origin] })
+    const auth = authenticator(origin)
     const leaving = new AbortController()
-    const text = bearer().replace(origin, slow.origin)
-    const first = auth.challenged(challenge(text), PULL, { signal: leaving.signal })
-    const second = auth.challenged(challenge(text), PULL)
+    const first = auth.challenged(challenge(bearer()), PULL, { signal: leaving.signal })
+    const second = auth.challenged(challenge(bearer()), PULL)
+    await arrived.opened
     leaving.abort(new Error('gone'))
     await expect(first).rejects.toThrow('gone')
-    release()
+    held.open()
     expect(await second).toBe(true)
-    expect(slow.requests).toHaveLength(1)
+    expect(requests).toHaveLength(1)
+  })
+
+  it('ends the request that nobody waits for any more', async () => {
+    const left = gate()
     const alone = new AbortController()
-    const third = auth.authorization(PUSH, { signal: alone.signal })
-    alone.abort(new Error('gone too'))
-    await expect(third).rejects.toThrow('gone too')
-    expect(await auth.authorization(PUSH)).toBe('Bearer T1')
+    const { origin, requests, bearer } = await tokenServer((_, count) => {
+      if (count > 1) return { body: { token: 'T' } }
+      alone.abort(new Error('gone'))
+      return left.opened.then(() => ({ status: 500 }))
+    })
+    const auth = authenticator(origin)
+    await expect(auth.challenged(challenge(bearer()), PULL, { signal: alone.signal })).rejects.toThrow('gone')
+    expect(await auth.challenged(challenge(bearer()), PULL)).toBe(true)
+    expect(requests).toHaveLength(2)
+    left.open()
   })
 })
 
@@ -332,7 +349,7 @@ describe('Authenticator, of whom it trusts', () => {
   it('asks a token server on another origin as nobody, and says what would change that', async () => {
     const registry = await start(() => ({}))
     const other = await start(() => ({ status: 401 }))
-    const rules = { ...urlRules(new URL(registry.origin)), origins: [other.origin] }
+    const rules = urlRules(new URL(registry.origin), { origins: [other.origin] })
     const auth = authenticator(registry.origin, { given: BOB, rules })
     const text = `Bearer realm="${other.origin}/token",service="r"`
     await expect(auth.challenged(challenge(text), PULL)).rejects.toMatchObject({
@@ -344,15 +361,20 @@ describe('Authenticator, of whom it trusts', () => {
     ])
   })
 
-  it('uses the password instead, where the registry itself takes it', async () => {
-    const registry = await start(() => ({}))
-    const other = await start(() => ({ body: { token: 'T1' } }))
-    const auth = authenticator(registry.origin, { given: BOB })
-    const text = `Bearer realm="${other.origin}/token",service="r", Basic realm="r"`
-    expect(await auth.challenged(challenge(text), PULL)).toBe(true)
-    expect(await auth.authorization(PULL)).toBe(BOB_BASIC)
-    expect(other.requests).toEqual([])
-  })
+  it.each(['may be called', 'may not'])(
+    'uses the password instead, where the registry itself takes it and the token server %s',
+    async (calls) => {
+      const registry = await start(() => ({}))
+      const other = await start(() => ({ body: { token: 'T1' } }))
+      const origins = calls === 'may be called' ? [other.origin] : []
+      const rules = urlRules(new URL(registry.origin), { origins })
+      const auth = authenticator(registry.origin, { given: BOB, rules })
+      const text = `Bearer realm="${other.origin}/token",service="r", Basic realm="r"`
+      expect(await auth.challenged(challenge(text), PULL)).toBe(true)
+      expect(await auth.authorization(PULL)).toBe(BOB_BASIC)
+      expect(other.requests).toEqual([])
+    },
+  )
 
   it('gives credentials to a token server that the operator lists', async () => {
     const registry = await start(() => ({}))
