@@ -35,10 +35,10 @@ export function urlRules(
 /** A slash at the end is forgiven; a path is not, for it would not be looked at. */
 function readOrigin(option: string, text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  const isWeb = url?.protocol === 'https:' || url?.protocol === 'http:'
-  if (!isWeb || url.href !== `${url.origin}/`) {
-    const meant = isWeb ? `: write '${url.origin}'` : ', https://auth.example say'
-    throw new TypeError(`the option "${option}" takes origins${meant}, not ${JSON.stringify(text)}`)
+  if ((url?.protocol !== 'https:' && url?.protocol !== 'http:') || url.hostname.includes('*')) {
+    throw new TypeError(`the option "${option}" takes origins, https://auth.example say, not ${JSON.stringify(text)}`)
   }
+  // Not what was written: a password may be in it.
+  if (url.href !== `${url.origin}/`) throw new TypeError(`the option "${option}" takes origins: write '${url.origin}'`)
   return url.origin
 }
