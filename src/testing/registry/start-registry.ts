@@ -1,0 +1,149 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { toNodeListener } from '../../adapters/node.ts'
+import { anyone } from '../../auth/access.ts'
+import { memory } from '../../drivers/memory.ts'
+import { createHandler } from '../../http/handler.ts'
+import type { HttpHandler } from '../../http/message.ts'
+import { type Logger, silentLogger } from '../../logger.ts'
+import { Registry } from '../../registry.ts'
+import type { Descriptor } from '../../spec/descriptor.ts'
+import { parseRepositoryName } from '../../spec/name.ts'
+import { behaviourOf } from './behaviour.ts'
+import { systemClock } from './clock.ts'
+import { type Failure, type FailureRule, Failures } from './failures.ts'
+import type { SymbolicImage } from './image.ts'
+import { chain } from './middleware.ts'
+import { checkStartOptions, type StartRegistryOptions } from './options.ts'
+import { pushImage, splitReference, tagReferrer } from './push.ts'
+import { type RecordedRequest, RecordedRequests, recorder } from './requests.ts'
+import { StorageOrigin } from './storage-origin.ts'
+import { type Certificates, type KeyPair, makeCertificates } from './tls.ts'
+
+/** A registry that runs, until it is stopped. */
+export interface RunningRegistry extends AsyncDisposable {
+  /** `http://127.0.0.1:49152`, without a slash at its end. */
+  readonly url: string
+  /** `127.0.0.1:49152`, as references to images begin with. */
+  readonly host: string
+  /** What it serves: for looking at it, and changing it, behind the back of the client under test. */
+  readonly registry: Registry
+  /** What it was asked. */
+  readonly requests: RecordedRequests
+  /** What clients must be told to trust, as PEM; with `tls` only. */
+  readonly ca?: string
+  /** What a client has to show; with `tls: 'client'` only. */
+  readonly client?: KeyPair
+  /**
+   * Puts an image there, in code: nothing is recorded, nobody has to log in, and nothing goes wrong.
+   *
+   * @param reference - `team/app:v1`, or `team/app` for what is found by its digest alone
+   * @returns the descriptor of its manifest
+   * @throws `RegistryError` for a name or a tag that is none
+   */
+  push(reference: string, image: SymbolicImage): Promise<Descriptor>
+  /** Makes a repository that can be pushed to, where `repositories` says that it takes that. */
+  createRepository(name: string): void
+  /** Lets something go wrong from now on. @throws `TypeError` for a rule that says nothing */
+  fail(rule: FailureRule): Failure
+  /** Ends all connections, also those in the middle of something, and the server. Once is enough, twice does no harm. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a registry in this process, in memory and on a free port of 127.0.0.1, for tests of whatever talks to one.
+ *
+ * @example
+ * await using registry = await startRegistry({ users: { alice: 'secret' } })
+ * await registry.push('team/app:v1', image({ layers: ['a', 'b'] }))
+ * await myClient.pull(`${registry.host}/team/app:v1`, { username: 'alice', password: 'secret' })
+ * expect(registry.requests.filter({ method: 'GET', path: /blobs/ })).toHaveLength(3)
+ * @throws `TypeError` for options that there are not, and where `tls` finds the package `selfsigned` missing
+ */
+export async function startRegistry(options: StartRegistryOptions = {}): Promise<RunningRegistry> {
+  checkStartOptions(options)
+  const { tls = false, fail = [], clock = systemClock, logger = silentLogger, registry: yours, ...behaviour } = options
+  const failures = new Failures(fail, clock)
+  const recorded: RecordedRequest[] = []
+  const certificates = tls === false ? undefined : await makeCertificates()
+  const registry = yours ?? new Registry({ storage: memory(), logger })
+  const repositories = behaviour.repositories && new Set(behaviour.repositories.map(parseRepositoryName))
+
+  const servers: Server[] = []
+  const listen = async (handlerOf: (url: URL) => HttpHandler, certified = certificates): Promise<URL> => {
+    const server = serverOf(certified, tls === 'client')
+    servers.push(server)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo // of a server that listens on a port
+    const url = new URL(`${certified === undefined ? 'http' : 'https'}://127.0.0.1:${port}`)
+    serve(server, handlerOf(url), logger)
+    return url
+  }
+
+  const around = (origin: 'registry' | 'storage') => [recorder(recorded, origin), failures.middleware(origin)]
+  let storage: StorageOrigin | undefined
+  if (behaviour.blobRedirects === true) {
+    await listen((url) => {
+      storage = new StorageOrigin(url.href)
+      const open = createHandler(registry, { access: anyone(), logger })
+      return chain(around('storage'), storage.handler(open))
+    })
+  }
+  const served = storage?.redirecting(registry) ?? registry
+  const url = await listen((own) => {
+    const { middleware, controller } = behaviourOf(behaviour, { url: own, clock, registry, repositories })
+    const publicUrl = behaviour.urls === 'absolute' ? { publicUrl: own } : {}
+    return chain(
+      [...around('registry'), ...middleware],
+      createHandler(served, { access: controller, logger, ...publicUrl }),
+    )
+  })
+
+  let stopped: Promise<void> | undefined
+  const stop = () => {
+    stopped ??= Promise.all(servers.map(close)).then(() => (yours === undefined ? registry.close() : undefined))
+    return stopped
+  }
+  return {
+    url: url.origin,
+    host: url.host,
+    registry,
+    requests: new RecordedRequests(recorded),
+    ...(certificates && { ca: certificates.ca }),
+    ...(certificates && tls === 'client' && { client: certificates.client }),
+    push: async (reference, image) => {
+      repositories?.add(splitReference(reference).name)
+      const pushed = await pushImage(registry, reference, image)
+      if (behaviour.referrers === false) await tagReferrer(registry, reference, image)
+      return pushed
+    },
+    createRepository: (name) => void repositories?.add(parseRepositoryName(name)),
+    fail: (rule) => failures.add(rule),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+function serverOf(certificates: Certificates | undefined, asksClients: boolean): Server {
+  const limits = { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 75_000 }
+  if (certificates === undefined) return createServer(limits)
+  const { ca, server } = certificates
+  const mutual = asksClients ? { ca, requestCert: true, rejectUnauthorized: true } : {}
+  return createSecureServer({ ...limits, ...server, ...mutual })
+}
+
+function serve(server: Server, handler: HttpHandler, logger: Logger): void {
+  // Tests hold connections for as long as they like.
+  const listener = toNodeListener(handler, { logger, minUploadBytesPerSecond: 0 })
+  server.on('request', listener).on('checkContinue', listener)
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = once(server, 'close')
+  server.close()
+  server.closeAllConnections()
+  await closed
+}
