@@ -1,0 +1,124 @@
+import type { Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import * as zlib from 'node:zlib'
+import type { ByteSource } from '../bytes.ts'
+import { RegistryError } from '../errors.ts'
+
+/** How the tar of a layer is kept. */
+export type Compression = 'gzip' | 'zstd' | 'none'
+
+export const LAYER_MEDIA_TYPES: Readonly<Record<Compression, string>> = {
+  gzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
+  zstd: 'application/vnd.oci.image.layer.v1.tar+zstd',
+  none: 'application/vnd.oci.image.layer.v1.tar',
+}
+
+/** What Node has from 22.15 on. */
+interface Zstd {
+  createZstdCompress?(options: { readonly params?: Record<number, number>; readonly chunkSize: number }): Transform
+  createZstdDecompress?(options: { readonly chunkSize: number }): Transform
+}
+const { createZstdCompress, createZstdDecompress }: Zstd = zlib as Zstd // the types are those of the oldest Node that we run on
+
+/** zlib's constant of that name, which older types lack. */
+const ZSTD_LEVEL = 100
+/** Of output, in bytes: fewer pieces than by default, each of which costs its way. */
+const CHUNK_BYTES = 64 * 1024
+
+/** @throws {@link RegistryError} `UNSUPPORTED` for zstd on a Node without it */
+export function createCompressor(compression: 'gzip' | 'zstd', level?: number): Transform {
+  const chunkSize = CHUNK_BYTES
+  if (compression === 'gzip') return zlib.createGzip({ chunkSize, ...(level !== undefined && { level }) })
+  if (createZstdCompress === undefined) throw withoutZstd('write')
+  return createZstdCompress({ chunkSize, ...(level !== undefined && { params: { [ZSTD_LEVEL]: level } }) })
+}
+
+/**
+ * What a compressor has made, with nothing in it that tells of the machine: zlib writes the operating system into gzip's header,
+ * here it is "unknown" (RFC 1952 §2.3.1). The time there is zero already.
+ */
+export async function* withoutTraces(
+  compressed: AsyncIterable<Buffer>,
+  compression: Compression,
+): AsyncGenerator<Uint8Array> {
+  let isFirst = compression === 'gzip'
+  for await (const chunk of compressed) {
+    if (isFirst) chunk[GZIP_OS_AT] = GZIP_OS_UNKNOWN
+    isFirst = false
+    yield chunk
+  }
+}
+
+/**
+ * A layer's bytes as a tar, told by how they begin rather than by their media type, as container runtimes do: old and converted
+ * images do not always say what they are.
+ *
+ * @throws {@link RegistryError} `MANIFEST_INVALID` for broken data, `UNSUPPORTED` for zstd on a Node without it
+ */
+export async function* decompressed(source: ByteSource): AsyncGenerator<Uint8Array, void> {
+  const pieces = source instanceof Uint8Array ? [source].values() : source[Symbol.asyncIterator]()
+  try {
+    let head = Buffer.alloc(0)
+    for (let step = await pieces.next(); !step.done; step = await pieces.next()) {
+      head = Buffer.concat([head, step.value])
+      if (head.byteLength >= MAGIC_BYTES) break
+    }
+    const decompressor = decompressorFor(head)
+    if (decompressor === undefined) yield* from(head, pieces)
+    else yield* through(decompressor, from(head, pieces))
+  } finally {
+    await pieces.return?.()
+  }
+}
+
+type Pieces = AsyncIterator<Uint8Array> | Iterator<Uint8Array>
+
+async function* from(head: Uint8Array, rest: Pieces): AsyncGenerator<Uint8Array, void> {
+  if (head.byteLength > 0) yield head
+  for (let step = await rest.next(); !step.done; step = await rest.next()) yield step.value
+}
+
+async function* through(
+  decompressor: Transform,
+  compressed: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void> {
+  let failure: { readonly error: unknown } | undefined
+  const watched = async function* () {
+    try {
+      yield* compressed
+    } catch (error) {
+      failure = { error }
+      throw error
+    }
+  }
+  const feeding = pipeline(watched, decompressor)
+  feeding.catch(() => {}) // told by the decompressor as well
+  try {
+    yield* decompressor as AsyncIterable<Buffer>
+  } catch (cause) {
+    // The source's own error is not one of decompression.
+    if (failure !== undefined) throw failure.error
+    throw new RegistryError('MANIFEST_INVALID', { message: 'the layer is compressed, but broken', cause })
+  } finally {
+    decompressor.destroy()
+    await feeding.catch(() => {})
+  }
+}
+
+function decompressorFor(head: Buffer): Transform | undefined {
+  if (head[0] === 0x1f && head[1] === 0x8b) return zlib.createGunzip({ chunkSize: 4 * CHUNK_BYTES })
+  if (head.byteLength < MAGIC_BYTES || head.readUInt32LE() !== ZSTD_MAGIC) return undefined
+  if (createZstdDecompress === undefined) throw withoutZstd('read')
+  return createZstdDecompress({ chunkSize: 4 * CHUNK_BYTES })
+}
+
+function withoutZstd(action: 'read' | 'write'): RegistryError {
+  return new RegistryError('UNSUPPORTED', {
+    message: `cannot ${action} zstd with Node.js ${process.versions.node}: it takes 22.15 or later`,
+  })
+}
+
+const MAGIC_BYTES = 4
+const ZSTD_MAGIC = 0xfd2fb528
+const GZIP_OS_AT = 9
+const GZIP_OS_UNKNOWN = 255

@@ -1,0 +1,56 @@
+import { kindOf } from '../arguments.ts'
+import type { Backend, Repository } from '../backend.ts'
+import { type Digest, isDigest } from '../spec/digest.ts'
+import { parseTag } from '../spec/name.ts'
+import { parseReference } from '../spec/reference.ts'
+
+/** An image in a repository, by tag or digest. Named with its backend, its blobs can be mounted elsewhere in that one. */
+export type ImageSource =
+  | { readonly repository: Repository; readonly reference: Digest | string }
+  | { readonly backend: Backend; readonly repository: string; readonly reference: Digest | string }
+
+/** Where to push to. Named with its backend, it can mount what that one has in other repositories. */
+export type ImageTarget = Repository | { readonly backend: Backend; readonly repository: string }
+
+/** The backend for a host as references name it, Docker Hub being `docker.io`. */
+export type ResolveRegistry = (registry: string) => Backend
+
+/** A repository, with the backend that it is in, where that is known. */
+export interface Place {
+  readonly repository: Repository
+  readonly backend?: Backend
+}
+
+/**
+ * What a reference means as Docker reads it, with the digest rather than the tag where it has both.
+ *
+ * @example
+ * imageSource('ubuntu', (registry) => backends.get(registry)) // { backend, repository: 'library/ubuntu', reference: 'latest' }
+ * @throws {@link RegistryError} `NAME_INVALID`, `MANIFEST_INVALID` (the tag), `DIGEST_INVALID`
+ */
+export function imageSource(reference: string, resolve: ResolveRegistry): ImageSource {
+  const { registry, repository, tag, digest } = parseReference(reference)
+  return { backend: resolve(registry), repository, reference: digest ?? tag ?? 'latest' }
+}
+
+export function placeOfSource(source: ImageSource): Place & { readonly reference: Digest | string } {
+  const { reference } = source
+  if (typeof reference !== 'string')
+    throw new TypeError(`an image needs a reference, a tag or a digest, not ${kindOf(reference)}`)
+  return { ...placeOf(source), reference: isDigest(reference) ? reference : parseTag(reference) }
+}
+
+export function placeOfTarget(target: ImageTarget): Place {
+  return 'blobs' in target ? { repository: target } : placeOf(target)
+}
+
+function placeOf(place: ImageSource | { readonly backend: Backend; readonly repository: string }): Place {
+  if (typeof place !== 'object' || place === null) {
+    throw new TypeError(
+      `expected { repository, reference } or { backend, repository, reference }, not ${kindOf(place)}`,
+    )
+  }
+  if ('backend' in place) return { repository: place.backend.repository(place.repository), backend: place.backend }
+  if ('blobs' in Object(place.repository)) return { repository: place.repository }
+  throw new TypeError(`a repository that is given by its name needs its backend: { backend, repository, reference }`)
+}
