@@ -15,6 +15,12 @@ export function readOnlyArchive(): RegistryError {
   })
 }
 
+export function closedArchive(): RegistryError {
+  return new RegistryError('UNSUPPORTED', {
+    message: 'this archive is closed: openArchive() reads one that was finished',
+  })
+}
+
 /** The operating system's calls; what an operator can do something about is told as `UNAVAILABLE`, in words. */
 export function fileOpsFor(path: string): FileOps {
   return withErrors(nodeFileOps, (error) => {

@@ -49,9 +49,14 @@ export class LayoutBackend implements Backend, AsyncDisposable {
     for (const name of [...names].sort(compareBytes)) if (after === undefined || name > after) yield name
   }
 
-  /** Removes what uploads left that were neither committed nor cancelled. */
+  /** Removes what uploads left that were neither committed nor cancelled; closes an archive, and removes its temporary file. */
   close(): Promise<void> {
     return this.#core.close()
+  }
+
+  /** @internal */
+  protected cancelUploads(): Promise<void> {
+    return this.#core.cancelUploads()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -11,6 +11,8 @@ export interface LayoutParts {
   readonly files: BlobFiles
   readonly index: LayoutIndex
   readonly names: RepositoryNames
+  /** Gives back what the files hold. */
+  readonly close?: () => Promise<void>
 }
 
 export interface OpenUpload extends Upload {
@@ -27,9 +29,11 @@ export class LayoutCore {
   readonly graph: ManifestGraph
   readonly pool: BufferPool = new BufferPool()
   /** By id: those that were begun and neither committed nor cancelled. */
+  readonly #close: LayoutParts['close']
   readonly uploads: Map<string, OpenUpload> = new Map()
 
-  constructor({ ops, files, index, names }: LayoutParts) {
+  constructor({ ops, files, index, names, close }: LayoutParts) {
+    this.#close = close
     this.ops = ops
     this.files = files
     this.index = index
@@ -42,8 +46,14 @@ export class LayoutCore {
     return (await this.index.read()).filter((entry) => entry.repository === repository)
   }
 
-  /** Cancels what is left of uploads. */
-  async close(): Promise<void> {
+  /** Drops the uploads that were neither committed nor cancelled. */
+  async cancelUploads(): Promise<void> {
     await Promise.all(Array.from(this.uploads.values(), (upload) => upload.cancel()))
+  }
+
+  /** Gives back what the files hold as well. */
+  async close(): Promise<void> {
+    await this.cancelUploads()
+    await this.#close?.()
   }
 }

@@ -24,8 +24,9 @@ export class LayoutUpload implements OpenUpload {
   readonly #staged: StagedBlob
   readonly #algorithm: DigestAlgorithm
   readonly #hash: Hash
+  readonly #cancelled = new AbortController()
   #offset = 0
-  #isBusy = false
+  #running: Promise<unknown> | undefined
   #isOver = false
 
   private constructor(core: LayoutCore, repository: string, staged: StagedBlob, algorithm: DigestAlgorithm) {
@@ -59,7 +60,7 @@ export class LayoutUpload implements OpenUpload {
       if (options.last !== undefined) await this.#receive(options.last, options.signal)
       const found = await this.#digest(algorithmOf(digest), options.signal)
       if (found === digest) return this.#publish(digest)
-      await this.cancel()
+      await this.#drop()
       throw new RegistryError('DIGEST_INVALID', { detail: { expected: digest, received: found } })
     })
   }
@@ -78,28 +79,37 @@ export class LayoutUpload implements OpenUpload {
     })
   }
 
+  /** Ends a call that is under way as well: nothing may be written any more when the bytes lose their place. */
   async cancel(): Promise<void> {
+    this.#isOver = true
+    this.#cancelled.abort(this.#unknown())
+    await this.#running?.catch(() => {})
+    await this.#drop()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#running === undefined) await this.#staged.release()
+  }
+
+  async #drop(): Promise<void> {
     this.#isOver = true
     this.#core.uploads.delete(this.id)
     await this.#staged.discard()
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#isBusy) await this.#staged.release()
-  }
-
   async #exclusively<T>({ at, signal }: AppendOptions, body: () => Promise<T>): Promise<T> {
     signal?.throwIfAborted()
-    if (this.#isOver) throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { detail: { upload: this.id } })
-    if (this.#isBusy) throw this.#outOfRange('another request is writing to this upload')
+    if (this.#isOver) throw this.#unknown()
+    if (this.#running !== undefined) throw this.#outOfRange('another request is writing to this upload')
     if (at !== undefined && at !== this.#offset) {
       throw this.#outOfRange(`expected to continue at byte ${this.#offset}`)
     }
-    this.#isBusy = true
+    const running = body()
+    this.#running = running
     try {
-      return await body()
+      return await running
     } finally {
-      this.#isBusy = false
+      this.#running = undefined
     }
   }
 
@@ -120,7 +130,7 @@ export class LayoutUpload implements OpenUpload {
           if (received > maxBytes) throw tooLong(maxBytes, received)
           return appender.accept(chunk)
         },
-        signal,
+        signal === undefined ? this.#cancelled.signal : AbortSignal.any([signal, this.#cancelled.signal]),
       )
     } finally {
       try {
@@ -154,6 +164,10 @@ export class LayoutUpload implements OpenUpload {
     this.#isOver = true
     this.#core.uploads.delete(this.id)
     return { mediaType: MEDIA_TYPES.octetStream, digest, size: this.#offset }
+  }
+
+  #unknown(): RegistryError {
+    return new RegistryError('BLOB_UPLOAD_UNKNOWN', { detail: { upload: this.id } })
   }
 
   #outOfRange(message: string): RegistryError {
