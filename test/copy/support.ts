@@ -24,10 +24,11 @@ export function testRegistry(sparse: Sparseness = 'index'): TestRegistry {
   return { driver, registry: new Registry({ storage: driver, sparse, logger: silentLogger }) }
 }
 
-/** Every key with its content. */
+/** Every key with its content, but for the mark of who wrote. */
 export async function contentsOf(driver: MemoryDriver): Promise<Map<string, string>> {
   const contents = new Map<string, string>()
   for await (const { key } of driver.list('')) {
+    if (key.endsWith('/_wharfage/format.json')) continue
     contents.set(key, Buffer.from((await driver.get(key)).content).toString('latin1'))
   }
   return contents
@@ -69,10 +70,17 @@ export async function follow(copying: Copying): Promise<{ events: CopyProgress[]
   return { events, result: await copying }
 }
 
-/** Does not wait, and remembers how long it was to. */
-export function noWaiting(): { readonly waits: number[] } & Pick<Required<CopyOptions>, 'sleep'> {
-  const waits: number[] = []
-  return { waits, sleep: async (ms) => void waits.push(ms) }
+/** Does not wait. @param waits - told how long it was to */
+export function noWaiting(waits: number[] = []): Pick<Required<CopyOptions>, 'sleep'> {
+  return { sleep: async (ms) => void waits.push(ms) }
+}
+
+/** An image whose config tells nothing of its one layer, and is smaller. */
+export async function pushLayer(repository: Repository, layer: string): Promise<void> {
+  const layers = [await repository.blobs.put(Buffer.from(layer))]
+  const config = await repository.blobs.put(json({}))
+  const content = json({ schemaVersion: 2, config, layers })
+  await repository.manifests.put(content, { mediaType: MEDIA_TYPES.ociManifest, tags: ['v1'] })
 }
 
 export function withBlobs(change: (blobs: Blobs, repository: Repository) => Partial<Blobs>): Decorator {
