@@ -88,7 +88,7 @@ export class RemoteBlobs implements Blobs {
       repeatable: true,
       context: options,
     })
-    return this.#upload(response)
+    return this.#upload(response, options.size)
   }
 
   async resumeUpload(id: string, context: OperationContext = {}): Promise<Upload> {
@@ -159,7 +159,7 @@ export class RemoteBlobs implements Blobs {
     } as const
   }
 
-  #upload(response: ApiResponse): RemoteUpload {
+  #upload(response: ApiResponse, size?: number): RemoteUpload {
     const { location } = response.headers
     if (location === undefined) throw noLocation(this.#client.address.name)
     const minimum = parseDecimal(String(response.headers['oci-chunk-min-length'] ?? ''))
@@ -167,6 +167,7 @@ export class RemoteBlobs implements Blobs {
       name: this.#name,
       target: this.#client.judge('location', location, response.url),
       offset: 0,
+      ...(size !== undefined && { size }),
       ...(minimum !== undefined && { minChunkBytes: minimum }),
       ...this.#options,
     })

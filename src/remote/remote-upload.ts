@@ -20,6 +20,8 @@ export interface RemoteUploadState {
   /** Where the registry wants the next request. */
   readonly target: JudgedUrl
   readonly offset: number
+  /** Of the whole blob, in bytes, where it is known: some registries take no request that does not tell its length. */
+  readonly size?: number
   readonly maxChunkBytes?: number
   /** What the registry said with the upload. */
   readonly minChunkBytes?: number
@@ -38,13 +40,14 @@ export class RemoteUpload implements Upload {
   readonly startedAt: Date = new Date()
   readonly #client: RegistryClient
   readonly #name: string
+  readonly #size: number | undefined
   readonly #maxChunkBytes: number | undefined
   #target: JudgedUrl
   #offset: number
   #isOver = false
   #isBusy = false
 
-  constructor(client: RegistryClient, { name, target, offset, maxChunkBytes, minChunkBytes }: RemoteUploadState) {
+  constructor(client: RegistryClient, { name, target, offset, size, maxChunkBytes, minChunkBytes }: RemoteUploadState) {
     if (maxChunkBytes !== undefined && minChunkBytes !== undefined && maxChunkBytes < minChunkBytes) {
       throw new RegistryError('UNSUPPORTED', {
         message: `${client.address.name} takes chunks of ${minChunkBytes} bytes or more, and maxChunkBytes is ${maxChunkBytes}`,
@@ -54,6 +57,7 @@ export class RemoteUpload implements Upload {
     this.#name = name
     this.#target = target
     this.#offset = offset
+    this.#size = size
     this.#maxChunkBytes = maxChunkBytes
   }
 
@@ -76,7 +80,9 @@ export class RemoteUpload implements Upload {
   commit(digest: Digest, options: CommitOptions = {}): Promise<Descriptor> {
     return this.#exclusively(async () => {
       this.#checkOffset(options)
-      return this.#commit(digest, options.last, options)
+      const isStream = options.last !== undefined && !(options.last instanceof Uint8Array)
+      const size = isStream && this.#size !== undefined ? this.#size - this.#offset : undefined
+      return this.#commit(digest, options.last, { ...options, size })
     })
   }
 
