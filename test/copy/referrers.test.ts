@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import type { Repository } from '../../src/backend.ts'
+import { decorate, type Repository } from '../../src/backend.ts'
 import { copy } from '../../src/copy.ts'
 import { hexOf } from '../../src/spec/digest.ts'
 import { collect, pushImage } from '../support/images.ts'
-import { childOf, holdings, platform, pushIndex, testRegistry } from './support.ts'
+import { childOf, holdings, overlay, platform, pushIndex, testRegistry } from './support.ts'
 
 /** An index of one image; a signature of the index, an SBOM of the image, and a signature of the SBOM. */
 async function pushSigned(repository: Repository) {
@@ -105,5 +105,27 @@ describe('copy with what older conventions tag', () => {
     await copy(from, to, { referrers: true })
     expect(await to.repository('a').tags.resolve(base)).toBe(digest)
     expect(await to.repository('a').tags.resolve(`${base}.sig`)).toMatch(/^sha256:/)
+  })
+
+  it('leaves the index that the target makes when a referrer is put there', async () => {
+    const { registry: from } = testRegistry()
+    const { registry: to } = testRegistry()
+    const { base, artifact } = await pushTagged(from.repository('a'))
+    let own: string | undefined
+    const target = decorate(to, {
+      manifests: (manifests, { tags, ...repository }) =>
+        overlay(manifests, {
+          put: async (content, options) => {
+            const descriptor = await manifests.put(content, options)
+            if (descriptor.digest === artifact.digest) {
+              own = (await pushIndex({ ...repository, manifests, tags }, [descriptor, descriptor], { tags: [base] }))
+                .digest
+            }
+            return descriptor
+          },
+        }),
+    })
+    await copy(from, target, { referrers: true })
+    expect(await to.repository('a').tags.resolve(base)).toBe(own)
   })
 })
