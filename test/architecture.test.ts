@@ -45,7 +45,6 @@ const MAY_IMPORT: readonly [part: string, others: readonly string[]][] = [
   ['testing/driver-contract.ts', ['testing/driver-contract/', 'storage/driver.ts', 'bytes.ts']],
   ['testing/backend-contract/', ['testing/', 'spec/', 'backend.ts', 'bytes.ts', 'errors.ts']],
   ['image/', ['spec/', 'tar/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts']],
-  ['testing/', ['storage/driver.ts', 'bytes.ts']],
 ]
 
 describe('imports within src', () => {

@@ -61,7 +61,6 @@ export function checkCopy(source: Place, target: Place, options: CopyOptions): v
     signal: true,
     actor: true,
     requestId: true,
-    namespace: false,
     request: false,
     namespace: false,
   })

@@ -51,6 +51,7 @@ export async function artifact(repository: Repository, options: ArtifactOptions)
     actor: true,
     requestId: false,
     request: false,
+    namespace: false,
   })
   const { artifactType, layers = [], config = EMPTY, subject, annotations, tags, ...context } = options
   if (artifactType === undefined && (config.mediaType ?? MEDIA_TYPES.ociEmpty) === MEDIA_TYPES.ociEmpty) {

@@ -99,6 +99,7 @@ export class ImageBuilder {
       actor: true,
       requestId: false,
       request: false,
+      namespace: false,
     })
     const { tags, compression = 'gzip', compressionLevel: level, ...context } = options
     checkChoice('compression', compression, ['gzip', 'zstd', 'none'])

@@ -40,6 +40,7 @@ export async function index(repository: Repository, options: IndexOptions): Prom
     actor: true,
     requestId: false,
     request: false,
+    namespace: false,
   })
   const { manifests, artifactType, subject, annotations, tags, ...context } = options
   if (!Array.isArray(manifests))

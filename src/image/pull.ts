@@ -47,6 +47,7 @@ export async function pull(source: ImageSource | string, options: PullOptions = 
     actor: false,
     requestId: false,
     request: false,
+    namespace: false,
   })
   const { platform, maxLayerBytes = DEFAULT_MAX_LAYER_BYTES, resolve, signal } = options
   checkAmount('maxLayerBytes', maxLayerBytes)

@@ -1,8 +1,7 @@
 // What people import from `wharfage/testing`: suites that hold an implementation of a contract to it, under any test runner, and
-// images for who tests what pushes and pulls them.
+// a registry, with images for it, for who tests what talks to one.
 export type { BackendContractOptions, BackendTrait } from './backend-contract/options.ts'
 export { testBackend } from './backend-contract.ts'
-// a registry, with images for it, for who tests what talks to one.
 export type { DriverContractOptions, TestRunner } from './driver-contract/options.ts'
 export { testStorageDriver } from './driver-contract.ts'
 export type { Rights, Users } from './registry/access.ts'
