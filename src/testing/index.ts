@@ -18,7 +18,8 @@ export {
   type LayerContent,
   type SymbolicImage,
 } from './registry/image.ts'
-export type { RegistryBehaviour, StartRegistryOptions } from './registry/options.ts'
+export type { RegistryBehaviour, StartRegistryOptions, WellKnownRegistry } from './registry/options.ts'
+export { type Quirk, REGISTRY_QUIRKS } from './registry/quirks.ts'
 export type { RateLimit } from './registry/rate-limit.ts'
 export type { RecordedRequest, RecordedRequests, RequestFilter, RequestMatch } from './registry/requests.ts'
 export { type RunningRegistry, startRegistry } from './registry/start-registry.ts'

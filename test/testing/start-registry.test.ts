@@ -106,6 +106,7 @@ describe('startRegistry', () => {
     await expect(startRegistry({ user: {} } as object)).rejects.toThrow(
       'startRegistry() has no option "user": did you mean "users"?',
     )
+    await expect(startRegistry({ like: 'ecs' } as object)).rejects.toThrow(`the option "like" must be one of 'acr'`)
     await expect(startRegistry({ fail: [{ path: '/v2/' }] })).rejects.toThrow('must say what goes wrong')
     await expect(startRegistry({ fail: [{ stats: 503 } as object] })).rejects.toThrow('did you mean "status"?')
     await expect(startRegistry({ chunks: { min: 1 } } as object)).rejects.toThrow(

@@ -8,7 +8,7 @@ import type { FailureRule } from './failures.ts'
 import type { RateLimit } from './rate-limit.ts'
 import type { TokenOptions } from './tokens.ts'
 
-/** How a registry behaves. */
+/** How a registry behaves; what a well-known one does is written in these, too. */
 export interface RegistryBehaviour {
   /** Who may log in, with which password. Default: where there is something to log in to, `{ user: 'password' }`. */
   readonly users?: Users
@@ -54,7 +54,22 @@ export interface RegistryBehaviour {
   readonly blobRedirects?: boolean
 }
 
+/** Registries whose quirks are known; what each has, and where that is documented, is in {@link REGISTRY_QUIRKS}. */
+export type WellKnownRegistry =
+  | 'acr'
+  | 'artifact-registry'
+  | 'distribution'
+  | 'docker-hub'
+  | 'ecr'
+  | 'gcr'
+  | 'ghcr'
+  | 'gitlab'
+  | 'harbor'
+  | 'quay'
+
 export interface StartRegistryOptions extends RegistryBehaviour {
+  /** A well-known registry, as far as its quirks are documented. What is said besides goes before. */
+  readonly like?: WellKnownRegistry
   /** HTTPS, with a certificate authority made for it, and with `client` one that asks clients for a certificate. Default: HTTP. */
   readonly tls?: boolean | 'client'
   /** What goes wrong. Rules can be added later: `registry.fail(rule)`. */
@@ -68,6 +83,7 @@ export interface StartRegistryOptions extends RegistryBehaviour {
 }
 
 const OPTIONS: OptionNames<StartRegistryOptions> = {
+  like: true,
   tls: true,
   fail: true,
   clock: true,
@@ -96,8 +112,9 @@ const OPTIONS: OptionNames<StartRegistryOptions> = {
 }
 
 /** @throws `TypeError` */
-export function checkStartOptions(options: StartRegistryOptions): void {
+export function checkStartOptions(options: StartRegistryOptions, known: readonly string[]): void {
   checkOptions('startRegistry()', options, OPTIONS)
+  checkChoice('like', options.like, known)
   checkChoice('auth', options.auth, ['none', 'basic', 'token'])
   checkChoice('pages', options.pages, ['last', 'token'])
   checkChoice('urls', options.urls, ['relative', 'absolute'])

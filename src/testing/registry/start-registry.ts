@@ -16,8 +16,9 @@ import { systemClock } from './clock.ts'
 import { type Failure, type FailureRule, Failures } from './failures.ts'
 import type { SymbolicImage } from './image.ts'
 import { chain } from './middleware.ts'
-import { checkStartOptions, type StartRegistryOptions } from './options.ts'
+import { checkStartOptions, type StartRegistryOptions, type WellKnownRegistry } from './options.ts'
 import { pushImage, splitReference, tagReferrer } from './push.ts'
+import { combined, REGISTRY_QUIRKS } from './quirks.ts'
 import { type RecordedRequest, RecordedRequests, recorder } from './requests.ts'
 import { StorageOrigin } from './storage-origin.ts'
 import { type Certificates, type KeyPair, makeCertificates } from './tls.ts'
@@ -56,15 +57,18 @@ export interface RunningRegistry extends AsyncDisposable {
  * Starts a registry in this process, in memory and on a free port of 127.0.0.1, for tests of whatever talks to one.
  *
  * @example
- * await using registry = await startRegistry({ users: { alice: 'secret' } })
+ * await using registry = await startRegistry({ users: { alice: 'secret' }, like: 'ghcr' })
  * await registry.push('team/app:v1', image({ layers: ['a', 'b'] }))
  * await myClient.pull(`${registry.host}/team/app:v1`, { username: 'alice', password: 'secret' })
  * expect(registry.requests.filter({ method: 'GET', path: /blobs/ })).toHaveLength(3)
  * @throws `TypeError` for options that there are not, and where `tls` finds the package `selfsigned` missing
  */
 export async function startRegistry(options: StartRegistryOptions = {}): Promise<RunningRegistry> {
-  checkStartOptions(options)
-  const { tls = false, fail = [], clock = systemClock, logger = silentLogger, registry: yours, ...behaviour } = options
+  const wellKnown = Object.keys(REGISTRY_QUIRKS) as WellKnownRegistry[] // its type has no other keys
+  checkStartOptions(options, wellKnown)
+  const { like, tls = false, fail = [], clock = systemClock, logger = silentLogger, registry: yours, ...own } = options
+  const quirks = like === undefined ? [] : REGISTRY_QUIRKS[like].map(({ behaviour }) => behaviour)
+  const behaviour = combined([...quirks, own])
   const failures = new Failures(fail, clock)
   const recorded: RecordedRequest[] = []
   const certificates = tls === false ? undefined : await makeCertificates()
