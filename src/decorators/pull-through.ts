@@ -33,8 +33,8 @@ export interface PullThroughOptions {
   /** For how long "not found" is believed, in milliseconds. Default: 5 seconds. */
   readonly negativeTtlMs?: number
   /**
-   * Bytes that may be kept; the least recently used go first, whole images together. What they took up is free when it is collected: to
-   * evict is to unlink. Default: no limit.
+   * Bytes that may be kept. The least recently used go first, a manifest before the layers that it needs. What they took up is free
+   * when it is collected: to evict is to unlink. Default: no limit.
    */
   readonly maxBytes?: number
   /** Where it is written down what was brought in, so that it can be evicted in a later run, and told from what was pushed. Default: nowhere. */

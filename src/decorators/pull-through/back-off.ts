@@ -40,9 +40,10 @@ export class BackOff {
   }
 }
 
-/** Seconds, or a date. Milliseconds from `now`; `NaN` for neither. */
+/** Seconds, or a date that begins with a day of the week, as RFC 9110 has it. Milliseconds from `now`; `NaN` for neither. */
 function parseRetryAfter(text: string, now: number): number {
-  if (!/^\d{1,12}$/.test(text)) return Date.parse(text) - now
+  if (/^[A-Z][a-z]{2,8}[, ]/.test(text)) return Date.parse(text) - now
+  if (!/^\d{1,12}$/.test(text)) return Number.NaN
   const seconds = Number(text)
   return seconds > EPOCH_SECONDS ? seconds * 1000 - now : seconds * 1000
 }

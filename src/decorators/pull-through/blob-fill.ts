@@ -112,6 +112,7 @@ export class BlobFill {
       file.complete()
     } catch (error) {
       this.#hasFailed = true
+      this.#end() // first: who comes back at once to try again must not meet this one
       const failure = this.#controller.signal.aborted ? this.#controller.signal.reason : error
       file.fail(failure instanceof Error ? failure : new Error('the fetch failed', { cause: failure }))
       if (!this.#controller.signal.aborted) this.#options.onFailure(error, 'fetch')

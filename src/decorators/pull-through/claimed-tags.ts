@@ -36,20 +36,23 @@ export class ClaimedTags implements Tags {
   }
 
   /** The upstream's, and those that were pushed here; while the upstream cannot tell, those that are here. */
-  async *list(options: ListOptions = {}): AsyncGenerator<string> {
-    const here = () => this.#core.local(this.#claim).tags.list(options)
+  list(options: ListOptions = {}): AsyncIterable<string> {
     const there = this.#ask(options)
     if (!this.#core.options.writable) {
-      yield* listingWithFallback(there, isOutage, here)
-      return
+      return listingWithFallback(there, isOutage, (error) => this.#here(options, error))
     }
-    const nothing = () => none()
-    yield* mergeListings(
-      listingWithFallback(here(), isNoRepository, nothing),
-      // Where there is nothing on either side, "no such repository" is the answer.
-      listingWithFallback(there, (error) => isOutage(error) || isNoRepository(error), here),
+    return mergeListings(
+      listingWithFallback(this.#core.local(this.#claim).tags.list(options), isNoRepository, none),
+      listingWithFallback(there, isOutageOrNoRepository, (error) => this.#here(options, error)),
       (tag) => tag,
     )
+  }
+
+  /** Those that are here. Where there is nothing, what the upstream failed with is the answer: it may have had some. */
+  #here(options: ListOptions, error: unknown): AsyncIterable<string> {
+    return listingWithFallback(this.#core.local(this.#claim).tags.list(options), isNoRepository, () => {
+      throw error
+    })
   }
 
   async *#ask(options: ListOptions): AsyncGenerator<string> {
@@ -73,6 +76,10 @@ export class ClaimedTags implements Tags {
 
 function isNoRepository(error: unknown): boolean {
   return RegistryError.is(error, 'NAME_UNKNOWN')
+}
+
+function isOutageOrNoRepository(error: unknown): boolean {
+  return isOutage(error) || isNoRepository(error)
 }
 
 async function* none(): AsyncGenerator<never> {}
