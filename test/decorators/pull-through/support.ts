@@ -19,8 +19,12 @@ export class UpstreamDouble {
   failure: Error | undefined
   /** What every question waits for. */
   gate: Promise<unknown> | undefined
+  /** Called after every question but listings, before its answer arrives. */
+  onAnswer: ((question: string) => Promise<void>) | undefined
   /** What is sent in place of a blob. */
   body: ((reader: BlobReader) => Readable) | undefined
+  /** Every blob, whatever its digest. */
+  blob: { readonly size: number; readonly open: () => Readable } | undefined
   /** What is sent in place of a manifest's bytes. */
   manifest: Uint8Array | undefined
   readonly backend: Backend = {
@@ -40,10 +44,11 @@ export class UpstreamDouble {
           const value: unknown = Reflect.get(target, key, target)
           if (typeof value !== 'function' || typeof key === 'symbol') return value
           return (...args: unknown[]): unknown => {
-            this.asked.push(`${name}.${key} ${repository.name} ${String(args[0])}`)
+            const question = `${name}.${key} ${repository.name} ${String(args[0])}`
+            this.asked.push(question)
             const isListing = key === 'list' || key === 'referrers'
             const call = () => value.apply(target, args) as unknown
-            return isListing ? this.#list(call as () => AsyncIterable<unknown>) : this.#answer(call, args)
+            return isListing ? this.#list(call as () => AsyncIterable<unknown>) : this.#answer(call, args, question)
           }
         },
       })
@@ -56,10 +61,12 @@ export class UpstreamDouble {
     }
   }
 
-  async #answer(call: () => unknown, args: readonly unknown[]): Promise<unknown> {
+  async #answer(call: () => unknown, args: readonly unknown[], question: string): Promise<unknown> {
     await Promise.race([this.gate, aborted(args)])
     if (this.failure !== undefined) throw this.failure
+    if (this.blob !== undefined) return { body: streamBody(this.blob.open(), this.blob.size) }
     const answer = await call()
+    await this.onAnswer?.(question)
     if (this.manifest !== undefined && isManifest(answer)) return { ...answer, content: this.manifest }
     if (this.body === undefined || !isReader(answer)) return answer
     await answer.body[Symbol.asyncDispose]()
@@ -156,4 +163,9 @@ export async function textOf(stream: AsyncIterable<Uint8Array>): Promise<string>
 /** Turns of the event loop, in which whatever can happen happens. */
 export async function turns(count = 20): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Resolves when it is so; the test's time limit is what there is for it. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await turns(1)
 }
