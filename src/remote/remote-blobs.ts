@@ -195,6 +195,7 @@ export class RemoteBlobs implements Blobs {
       // Bytes as they are stored: a proxy that compresses them would change what the digest is of.
       headers: { 'accept-encoding': 'identity', ...(range && { range: rangeHeader(range) }) },
       expect: range === undefined ? [200] : [200, 206],
+      bulk: true,
       context,
     })
   }

@@ -29,11 +29,11 @@ export function findOn(name, path) {
 /**
  * @param {() => Promise<boolean>} isReady
  * @param {import('node:child_process').ChildProcess} child
- * @param {string} complaint
+ * @param {string | (() => string)} complaint
  */
 export async function until(isReady, child, complaint) {
   for (let tries = 0; !(await isReady()); tries++) {
-    if (child.exitCode !== null || tries > 200) throw new Error(complaint)
+    if (child.exitCode !== null || tries > 200) throw new Error(typeof complaint === 'string' ? complaint : complaint())
     await sleep(25)
   }
 }

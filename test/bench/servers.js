@@ -1,7 +1,7 @@
 // @ts-check
 // The servers under measure, each a child process over a directory, or a bucket, of its own.
 import { spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { openSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -84,9 +84,15 @@ http: { addr: "127.0.0.1:${port}" }
   )
   // Without this it sends traces to a collector that is not there.
   const env = { ...process.env, OTEL_TRACES_EXPORTER: 'none', ...buckets?.environment }
-  const child = spawn(binary, ['serve', config], { env, stdio: ['ignore', 'ignore', 'inherit'] })
+  // A line for each answer but 200: what is not there yet is asked for, too.
+  const log = `${config}.log`
+  const child = spawn(binary, ['serve', config], { env, stdio: ['ignore', 'ignore', openSync(log, 'w')] })
   const life = lifeOf(child)
-  await until(() => accepts(port), child, `${binary} does not listen on 127.0.0.1:${port}`)
+  await until(
+    () => accepts(port),
+    child,
+    () => `${binary} does not listen on 127.0.0.1:${port}: ${readFileSync(log, 'utf8')}`,
+  )
   return { name: 'distribution', port, directory, bucket, ...life }
 }
 

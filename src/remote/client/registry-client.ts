@@ -26,6 +26,8 @@ export interface ApiRequest {
   readonly absent?: ErrorCode
   /** Whether it may be sent again after no answer came. Default: what changes nothing, or changes nothing the second time. */
   readonly repeatable?: boolean
+  /** Whether the answer may be a large one. */
+  readonly bulk?: boolean
   readonly context?: OperationContext | undefined
 }
 
@@ -147,6 +149,7 @@ export class RegistryClient {
           ...(authorization !== undefined && target.credentials && { authorization }),
         },
         publicOnly: target.publicOnly,
+        ...(request.bulk && { bulk: true }),
         ...(body !== undefined && { body }),
         ...(context?.signal && { signal: context.signal }),
       }

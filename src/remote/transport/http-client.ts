@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ByteSource } from '../../bytes.ts'
 import { RegistryError } from '../../errors.ts'
+import { BulkClient } from './bulk/bulk-client.ts'
 import { type ProxyFor, proxyAgent } from './proxy.ts'
 import { ForbiddenAddressError, publicLookup, type ResolveName } from './public-lookup.ts'
 import type { RemoteRequest, RemoteResponse } from './send.ts'
@@ -35,6 +36,10 @@ export interface HttpClientOptions {
   readonly resolve?: ResolveName
 }
 
+const CONNECT_TIMEOUT_MS = 30_000
+const IDLE_TIMEOUT_MS = 300_000
+const MAX_CONNECTIONS = 32
+
 type Agent = HttpAgent | HttpsAgent
 
 /** Connections to registries, kept for the next request. */
@@ -42,15 +47,25 @@ export class HttpClient {
   readonly #options: HttpClientOptions
   /** Apart for what must be public: a connection that one kind of lookup made must not serve the other. */
   readonly #agents = new Map<string, Agent>()
+  readonly #bulk: BulkClient
 
   constructor(options: HttpClientOptions = {}) {
     this.#options = options
+    this.#bulk = new BulkClient({
+      tls: tlsOptions(options.tls ?? {}),
+      publicLookup: publicLookup(options.resolve),
+      connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      idleTimeoutMs: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
+      maxConnections: options.maxConnections ?? MAX_CONNECTIONS,
+    })
   }
 
   /** A {@link Send}. */
   async send(request: RemoteRequest): Promise<RemoteResponse> {
     const { method, url, headers, body, signal } = request
     signal?.throwIfAborted()
+    const inBulk = request.bulk === true ? await this.#sendInBulk(request) : undefined
+    if (inBulk !== undefined) return inBulk
     const agent = await this.#agentFor(url, request.publicOnly === true)
     const open = url.protocol === 'https:' ? requestHttps : requestHttp
     const req = open(url, { method, headers, agent, ...(signal && { signal }) })
@@ -70,8 +85,20 @@ export class HttpClient {
 
   /** Ends every connection, those in use too. */
   close(): void {
+    this.#bulk.close()
     for (const agent of this.#agents.values()) agent.destroy()
     this.#agents.clear()
+  }
+
+  /** `undefined`: to be sent by Node's own client. */
+  async #sendInBulk(request: RemoteRequest): Promise<RemoteResponse | undefined> {
+    const { url, signal } = request
+    if (this.#options.proxy?.(url) !== undefined) return undefined
+    try {
+      return await this.#bulk.get(request)
+    } catch (error) {
+      throw signal?.aborted ? signal.reason : unreachable(url, error)
+    }
   }
 
   async #agentFor(url: URL, publicOnly: boolean): Promise<Agent> {
@@ -79,7 +106,7 @@ export class HttpClient {
     const key = `${url.protocol} ${publicOnly} ${proxy?.href ?? ''}`
     const known = this.#agents.get(key)
     if (known !== undefined) return known
-    const { maxConnections = 32, tls = {}, resolve } = this.#options
+    const { maxConnections = MAX_CONNECTIONS, tls = {}, resolve } = this.#options
     const options = {
       keepAlive: true,
       maxSockets: maxConnections,
@@ -98,7 +125,7 @@ export class HttpClient {
   }
 
   #limit(req: ClientRequest): void {
-    const { connectTimeoutMs = 30_000, idleTimeoutMs = 300_000 } = this.#options
+    const { connectTimeoutMs = CONNECT_TIMEOUT_MS, idleTimeoutMs = IDLE_TIMEOUT_MS } = this.#options
     req.once('socket', (socket) => {
       if (!socket.connecting) return
       const timer = setTimeout(

@@ -12,6 +12,8 @@ export interface RemoteRequest {
   readonly body?: ByteSource
   /** Whether every address of the host must be a public one; see `judgeUrl`. */
   readonly publicOnly?: boolean
+  /** Whether the answer may be a large one, which is then read in large pieces. */
+  readonly bulk?: boolean
   readonly signal?: AbortSignal
 }
 
