@@ -3,6 +3,8 @@ import { uploadsPath } from './paths.ts'
 
 /** Marks an id that holds a whole location; no id of a registry's own begins so. */
 const ENCODED = '='
+/** What stands for the registry while a location is looked at. */
+const NOWHERE = 'http://registry.invalid'
 
 /**
  * The id under which an upload is found again: the last segment of its location where that says all, else the location itself,
@@ -20,10 +22,9 @@ export function parseUploadId(id: string, repository: string): string | undefine
   const parent = uploadsPath(repository)
   if (!id.startsWith(ENCODED)) return isUploadId(id) ? parent + id : undefined
   const location = Buffer.from(id.slice(1), 'base64url').toString()
-  if (!location.startsWith('/') || location.startsWith('//') || !URL.canParse(location, 'http://registry.invalid')) {
-    return undefined
-  }
-  // Whoever may name an id could otherwise have any path of the registry called, with our credentials. Parsed: dots lead elsewhere.
-  const { pathname } = new URL(location, 'http://registry.invalid')
-  return pathname.includes(parent) ? location : undefined
+  if (!location.startsWith('/') || !URL.canParse(location, NOWHERE)) return undefined
+  // Whoever may name an id could otherwise have any path of the registry called with our credentials, or any other host. Parsed:
+  // dots lead elsewhere, and so do `//host` and `/\host`.
+  const { origin, pathname } = new URL(location, NOWHERE)
+  return origin === NOWHERE && pathname.includes(parent) ? location : undefined
 }
