@@ -16,6 +16,23 @@ export function isPublicAddress(text: string): boolean {
   return GIVEN_TO_NETWORKS.check(address, 'ipv6') && !NOT_PUBLIC_6.check(address, 'ipv6')
 }
 
+/**
+ * Whether a host can be told to lead nowhere public before it is resolved, which a proxy would do out of sight: an address, in
+ * whatever way it was written, for `URL` has made it plain; or a name that only means something on this machine or its network.
+ */
+export function isPrivateHost(hostname: string): boolean {
+  const literal = hostname.replace(/^\[|\]$/g, '')
+  if (isIP(literal) !== 0) return !isPublicAddress(literal)
+  const labels = hostname.replace(/\.$/, '').split('.')
+  return labels.length === 1 || PRIVATE_DOMAINS.has(labels.at(-1) ?? '')
+}
+
+/**
+ * @see https://www.rfc-editor.org/rfc/rfc6761 (localhost), https://www.rfc-editor.org/rfc/rfc6762 (local), and ICANN's reservation
+ * of `internal`, which clouds use for their metadata services.
+ */
+const PRIVATE_DOMAINS: ReadonlySet<string> = new Set(['localhost', 'local', 'internal'])
+
 // One list per family: a list with a network that IPv4-mapped addresses are in finds every IPv4 address in it.
 const NOT_PUBLIC_4 = networks('ipv4', [
   ['0.0.0.0', 8], // this network; 0.0.0.0 connects to this machine

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ByteSource } from '../../bytes.ts'
 import { RegistryError } from '../../errors.ts'
+import { isPrivateHost } from './addresses.ts'
 import { BulkClient } from './bulk/bulk-client.ts'
 import { type ProxyFor, proxyAgent } from './proxy.ts'
 import { ForbiddenAddressError, publicLookup, type ResolveName } from './public-lookup.ts'
@@ -64,9 +65,12 @@ export class HttpClient {
   async send(request: RemoteRequest): Promise<RemoteResponse> {
     const { method, url, headers, body, signal } = request
     signal?.throwIfAborted()
+    const publicOnly = request.publicOnly === true
+    // An address is looked up by no socket, and a name by the proxy where there is one.
+    if (publicOnly && isPrivateHost(url.hostname)) throw unreachable(url, new ForbiddenAddressError(url.hostname))
     const inBulk = request.bulk === true ? await this.#sendInBulk(request) : undefined
     if (inBulk !== undefined) return inBulk
-    const agent = await this.#agentFor(url, request.publicOnly === true)
+    const agent = await this.#agentFor(url, publicOnly)
     const open = url.protocol === 'https:' ? requestHttps : requestHttp
     const req = open(url, { method, headers, agent, ...(signal && { signal }) })
     this.#limit(req)

@@ -1,6 +1,5 @@
-import { isIP } from 'node:net'
 import { RegistryError } from '../../errors.ts'
-import { isPublicAddress } from './addresses.ts'
+import { isPrivateHost } from './addresses.ts'
 import type { UrlRules } from './url-rules.ts'
 
 export type { UrlRules } from './url-rules.ts'
@@ -83,20 +82,3 @@ function receives(credentials: Purpose['credentials'], { origin, host }: URL, { 
   if (origin === registry.origin) return true
   return credentials === 'realms' && (host === registry.host || realms.includes(origin))
 }
-
-/**
- * Whether a host can be told to lead nowhere public before it is resolved, which a proxy would do out of sight: an address, in
- * whatever way it was written, for `URL` has made it plain; or a name that only means something on this machine or its network.
- */
-function isPrivateHost(hostname: string): boolean {
-  const literal = hostname.replace(/^\[|\]$/g, '')
-  if (isIP(literal) !== 0) return !isPublicAddress(literal)
-  const labels = hostname.replace(/\.$/, '').split('.')
-  return labels.length === 1 || PRIVATE_DOMAINS.has(labels.at(-1) ?? '')
-}
-
-/**
- * @see https://www.rfc-editor.org/rfc/rfc6761 (localhost), https://www.rfc-editor.org/rfc/rfc6762 (local), and ICANN's reservation
- * of `internal`, which clouds use for their metadata services.
- */
-const PRIVATE_DOMAINS: ReadonlySet<string> = new Set(['localhost', 'local', 'internal'])

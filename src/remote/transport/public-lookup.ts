@@ -7,8 +7,11 @@ export class ForbiddenAddressError extends Error {
   override readonly name = 'ForbiddenAddressError'
   readonly code = 'ERR_FORBIDDEN_ADDRESS'
 
-  constructor(host: string, address: string) {
-    super(`${host} has the address ${address}, which is not a public one`)
+  /** @param address - that a resolver gave, where it is none itself */
+  constructor(host: string, address?: string) {
+    super(
+      address === undefined ? `${host} is not public` : `${host} has the address ${address}, which is not a public one`,
+    )
   }
 }
 
