@@ -10,6 +10,8 @@ import type { Retries } from './retries.ts'
 
 /** Redirects that are followed, one after the other. */
 const MAX_REDIRECTS = 5
+/** Tries of one request with something else to log in with each time: a token that has ended, a new one, a password in its place. */
+const MAX_LOGINS = 3
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308]
 
 export interface ApiRequest {
@@ -120,13 +122,15 @@ export class RegistryClient {
   async #authorized(request: ApiRequest): Promise<ApiResponse> {
     const { authenticator } = this.#options
     const { scopes, context } = request
-    const sent = await authenticator.authorization(scopes, context)
-    const response = await this.#followed(request, sent)
-    if (response.status !== 401 || !this.#isOwn(response) || !isReplayable(request.body)) return response
-    const { headers } = response
-    if (!(await authenticator.challenged({ headers, sent }, scopes, context))) return response
-    await discard(response)
-    return this.#followed(request, await authenticator.authorization(scopes, context))
+    for (let logins = 0; ; logins++) {
+      const sent = await authenticator.authorization(scopes, context)
+      const response = await this.#followed(request, sent)
+      if (response.status !== 401 || !this.#isOwn(response) || !isReplayable(request.body)) return response
+      const { headers } = response
+      if (logins === MAX_LOGINS || !(await authenticator.challenged({ headers, sent }, scopes, context)))
+        return response
+      await discard(response)
+    }
   }
 
   /** A bucket's 401 says nothing of how to log in here. */

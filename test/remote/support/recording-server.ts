@@ -46,7 +46,9 @@ export function recordingServers(): (answer: Answerer) => Promise<RecordingServe
       const recorded = { method, path, query, headers, body: Buffer.concat(chunks).toString() }
       requests.push(recorded)
       const { status = 200, headers: sent = {}, body = '' } = await answer(recorded, requests.length)
-      response.writeHead(status, sent).end(typeof body === 'string' ? body : JSON.stringify(body))
+      const content = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+      const length = status === 204 ? {} : { 'content-length': String(content.byteLength) }
+      response.writeHead(status, { ...length, ...sent }).end(content)
     })
     servers.push(server)
     server.listen(0, '127.0.0.1')
