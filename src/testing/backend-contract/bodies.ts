@@ -5,7 +5,7 @@ import type { Blobs } from '../../backend.ts'
 import type { Digest } from '../../spec/digest.ts'
 import { assertBytes, readBody } from '../driver-contract/context.ts'
 import { seededBytes } from '../seeded.ts'
-import { type ContractContext, streamed } from './context.ts'
+import { type ContractContext, settlesBefore, streamed } from './context.ts'
 
 /** Connections that are kept for later come and go; what leaks in each of 20 rounds is more. */
 const KEPT_CONNECTIONS = 10
@@ -43,13 +43,21 @@ export function testBodies({ runner: { describe, it }, create }: ContractContext
       const { digest } = await seed.blobs.put(seededBytes(3_000_000, 5))
       const reason = new Error('enough')
       const isReason = (error: unknown) => error === reason
-      const aborted = (await repository.blobs.open(digest)).body.sendTo(new PassThrough(), AbortSignal.abort(reason))
-      await assert.rejects(aborted, isReason)
+      const unread = new PassThrough()
+      const aborted = (await repository.blobs.open(digest)).body.sendTo(unread, AbortSignal.abort(reason))
+      await assert.rejects(
+        settlesBefore(() => void unread.destroy(), aborted),
+        isReason,
+      )
       const controller = new AbortController()
       const abort = () => void setImmediate(() => controller.abort(reason))
       const stalled = new Writable({ highWaterMark: 1, write: abort })
       const { body } = await repository.blobs.open(digest)
-      await assert.rejects(body.sendTo(stalled, controller.signal), isReason)
+      const sent = body.sendTo(stalled, controller.signal)
+      await assert.rejects(
+        settlesBefore(() => void stalled.destroy(), sent),
+        isReason,
+      )
       stalled.destroy()
     })
 

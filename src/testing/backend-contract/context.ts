@@ -84,6 +84,19 @@ export async function assertRejectsFor(promise: Promise<unknown>, reason: Error)
   })
 }
 
+/** Longest wait for what should come at once, in milliseconds. */
+const PATIENCE_MS = 4_000
+
+/** Waits, but not for ever: `end` lets go of what a backend waits for that should not. */
+export async function settlesBefore<T>(end: () => void, promise: Promise<T>): Promise<T> {
+  const timer = setTimeout(end, PATIENCE_MS)
+  try {
+    return await promise
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
   for await (const item of items) all.push(item)

@@ -4,7 +4,14 @@ import { digestOf } from '../../spec/digest.ts'
 import { text } from '../driver-contract/context.ts'
 import { failingSources, pieces, sourcesOf } from '../driver-contract/upload-sources.ts'
 import { seededBytes } from '../seeded.ts'
-import { assertBlob, assertCode, assertNoBlob, assertRejectsFor, type ContractContext } from './context.ts'
+import {
+  assertBlob,
+  assertCode,
+  assertNoBlob,
+  assertRejectsFor,
+  type ContractContext,
+  settlesBefore,
+} from './context.ts'
 
 export function testUploads(context: ContractContext): void {
   const { create, reopen } = context
@@ -135,8 +142,8 @@ export function testUploads(context: ContractContext): void {
         yield text('two')
       }
       const first = upload.append(slow())
-      await assertCode(upload.append(text('in between')), 'RANGE_INVALID')
-      await assertCode(upload.commit(digestOf(text('one two'))), 'RANGE_INVALID')
+      await assertCode(settlesBefore(goOn, upload.append(text('in between'))), 'RANGE_INVALID')
+      await assertCode(settlesBefore(goOn, upload.commit(digestOf(text('one two')))), 'RANGE_INVALID')
       goOn()
       assert.equal(await first, 7)
       await upload.commit(digestOf(text('one two')))
