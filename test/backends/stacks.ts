@@ -3,6 +3,7 @@ import { type MemoryDriver, memory } from '../../src/drivers/memory.ts'
 import { silentLogger } from '../../src/logger.ts'
 import { Registry } from '../../src/registry.ts'
 import { type StorageDriver, StorageUnavailableError } from '../../src/storage/driver.ts'
+import type { Sparseness } from '../../src/storage/storage-core.ts'
 import type { BackendContractOptions } from '../../src/testing/backend-contract/options.ts'
 
 /** A storage none of whose calls gets through. */
@@ -20,13 +21,15 @@ export function unreachable(): StorageDriver {
 export interface StackOptions extends Pick<BackendContractOptions, 'lacks'> {
   /** Whether what is read has to be put past the decorators. */
   readonly writesBelow?: boolean
+  /** Of the storage. Default: what a registry's is. */
+  readonly sparse?: Sparseness
 }
 
 /** A storage in memory behind `decorate`; reopened, it is decorated anew. */
 export function decoratedStorage(decorate: Decorator, options: StackOptions = {}): BackendContractOptions {
-  const { lacks = [], writesBelow = false } = options
+  const { lacks = [], writesBelow = false, sparse = 'index' } = options
   const registries = new Map<Backend, Registry>()
-  const open = (storage: StorageDriver) => new Registry({ storage, logger: silentLogger })
+  const open = (storage: StorageDriver) => new Registry({ storage, sparse, logger: silentLogger })
   const over = (registry: Registry) => {
     const backend = decorate(registry)
     registries.set(backend, registry)

@@ -35,15 +35,15 @@ export function testResumedUploads(context: ContractContext): void {
       const { backend, repository } = await create()
       const content = seededBytes(1_200_000, 1)
       let upload: Upload = await repository.blobs.startUpload()
-      const { id } = upload
       let at = 0
       for (const size of [0, 1, 65_536, 700_000, 3]) {
         assert.equal(await upload.append(content.subarray(at, at + size), { at }), at + size)
         at += size
+        // As it is after the bytes: with some registries it tells how far the upload is.
+        const { id } = upload
         await upload[Symbol.asyncDispose]()
         upload = await (await reopen(backend)).repository(repository.name).blobs.resumeUpload(id)
         assert.equal(upload.offset, at)
-        assert.equal(upload.id, id)
       }
       await upload.commit(digestOf(content), { last: content.subarray(at), at })
       await upload[Symbol.asyncDispose]()
