@@ -51,6 +51,9 @@ describe('like', () => {
     const { status, headers: answered } = await registry.send('GET', `/v2/app/blobs/${layer?.digest}`, { headers })
     expect(status).toBe(307)
     expect((await fetch(String(answered.location), { headers })).status).toBe(400)
+    const form = 'grant_type=password&username=user&password=password&access_type=offline&scope=repository:app:pull'
+    const granted = await registry.send('POST', '/oauth2/token', { body: Buffer.from(form) })
+    expect(JSON.parse(granted.body.toString())).toHaveProperty('refresh_token')
   })
 
   it('artifact-registry: no service, no chunks, no deletes of what has a tag, and details of tags', async () => {

@@ -87,19 +87,13 @@ describe('startRegistry', () => {
   })
 
   it('keeps no process alive once it is stopped', async () => {
-    const program = `
-      import { image, startRegistry } from ${JSON.stringify(new URL('../../dist/testing/index.js', import.meta.url).href)}
+    const output = await run(`
+      import { image, startRegistry } from ${BUILT}
       const registry = await startRegistry({ users: { a: 'b' }, auth: 'token', blobRedirects: true, tls: true })
       await registry.push('app:v1', image({ layers: ['a'] }))
       await registry.stop()
-      console.log('stopped')`
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    const output: string[] = []
-    child.stdout.on('data', (chunk) => output.push(String(chunk)))
-    const [code] = await once(child, 'close')
-    expect([code, output.join('')]).toEqual([0, 'stopped\n'])
+      console.log('stopped')`)
+    expect(output).toBe('stopped\n')
   })
 
   it('says what is wrong with its options', async () => {
@@ -107,6 +101,12 @@ describe('startRegistry', () => {
       'startRegistry() has no option "user": did you mean "users"?',
     )
     await expect(startRegistry({ like: 'ecs' } as object)).rejects.toThrow(`the option "like" must be one of 'acr'`)
+    await expect(startRegistry({ users: ['alice'] } as object)).rejects.toThrow("{ alice: 'secret' } say")
+    await expect(startRegistry({ users: { alice: 1 } } as object)).rejects.toThrow("{ alice: 'secret' } say")
+    await expect(startRegistry({ repositories: 'app' } as object)).rejects.toThrow(
+      'a list of names, not the string "app"',
+    )
+    await expect(startRegistry({ token: { challenge: 'none' } } as object)).rejects.toThrow('token.challenge')
     await expect(startRegistry({ fail: [{ path: '/v2/' }] })).rejects.toThrow('must say what goes wrong')
     await expect(startRegistry({ fail: [{ stats: 503 } as object] })).rejects.toThrow('did you mean "status"?')
     await expect(startRegistry({ chunks: { min: 1 } } as object)).rejects.toThrow(
@@ -126,12 +126,41 @@ describe('startRegistry with tls', () => {
     await expect(statusOf(`${url}/v2/`, {})).rejects.toThrow('unable to verify the first certificate')
   })
 
+  it('names the package that it needs, where that is missing', async () => {
+    const missing = `export const resolve = (name, context, next) => {
+      if (name === 'selfsigned') throw Object.assign(new Error(), { code: 'ERR_MODULE_NOT_FOUND' })
+      return next(name, context)
+    }`
+    const output = await run(`
+      import { register } from 'node:module'
+      register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(missing)}`)})
+      const { startRegistry } = await import(${BUILT})
+      await startRegistry({ tls: true }).catch(({ name, message }) => console.log(name, message))`)
+    expect(output).toBe(
+      'TypeError startRegistry({ tls: true }) needs the package selfsigned: npm install --save-dev selfsigned\n',
+    )
+  })
+
   it('asks clients for a certificate, if wanted', async () => {
     const { url, ca = '', client } = await start({ tls: 'client' })
     expect(await statusOf(`${url}/v2/`, { ca, ...client })).toBe(200)
     await expect(statusOf(`${url}/v2/`, { ca })).rejects.toThrow(/certificate required|ECONNRESET/)
   })
 })
+
+/** What people import, as it is built. */
+const BUILT = JSON.stringify(new URL('../../dist/testing/index.js', import.meta.url).href)
+
+/** What a program prints that ends by itself, and well. */
+async function run(program: string): Promise<string> {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const output: string[] = []
+  child.stdout.on('data', (chunk) => output.push(String(chunk)))
+  expect(await once(child, 'close')).toEqual([0, null])
+  return output.join('')
+}
 
 function statusOf(url: string, options: { ca?: string; cert?: string; key?: string }): Promise<number | undefined> {
   return new Promise((resolve, reject) => {

@@ -119,6 +119,7 @@ export function checkStartOptions(options: StartRegistryOptions, known: readonly
   checkChoice('pages', options.pages, ['last', 'token'])
   checkChoice('urls', options.urls, ['relative', 'absolute'])
   checkAmount('pageSize', options.pageSize)
+  checkUsers(options.users)
   if (options.token !== undefined) {
     checkOptions('the option "token"', options.token, {
       path: true,
@@ -130,8 +131,10 @@ export function checkStartOptions(options: StartRegistryOptions, known: readonly
       acceptEncodedPassword: true,
     })
     checkAmount('token.ttlSeconds', options.token.ttlSeconds)
+    const left = ['without-scope', 'without-service', 'unquoted-service']
+    checkChoice('token.challenge', options.token.challenge, left)
   }
-  const { rateLimit, chunks, fail = [] } = options
+  const { rateLimit, chunks, fail = [], repositories = [] } = options
   if (rateLimit !== undefined) {
     checkOptions('the option "rateLimit"', rateLimit, {
       requests: true,
@@ -144,5 +147,15 @@ export function checkStartOptions(options: StartRegistryOptions, known: readonly
     checkChoice('rateLimit.of', rateLimit.of, ['all', 'pulls'])
   }
   if (typeof chunks === 'object') checkChunkRules(chunks)
+  if (!Array.isArray(repositories)) {
+    throw new TypeError(`the option "repositories" must be a list of names, not ${kindOf(repositories)}`)
+  }
   if (!Array.isArray(fail)) throw new TypeError(`the option "fail" must be a list of rules, not ${kindOf(fail)}`)
+}
+
+function checkUsers(users: unknown): void {
+  if (users === undefined) return
+  const isTable = typeof users === 'object' && users !== null && !Array.isArray(users)
+  if (isTable && Object.values(users).every((password) => typeof password === 'string')) return
+  throw new TypeError(`the option "users" must be passwords by their users, { alice: 'secret' } say`)
 }

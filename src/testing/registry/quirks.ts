@@ -180,7 +180,7 @@ export const REGISTRY_QUIRKS: Readonly<Record<WellKnownRegistry, readonly Quirk[
     },
     {
       name: 'pages of tags',
-      about: 'a page has at most 100 tags unless more are asked for; a Link leads to the next',
+      about: 'a page has at most 100 tags, however many are asked for; a Link leads to the next',
       documented: ['https://github.com/docker-archive/migrator/issues/96'],
       behaviour: { pageSize: 100 },
     },

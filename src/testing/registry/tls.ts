@@ -70,6 +70,7 @@ async function loadGenerate(): Promise<Generate> {
   try {
     return (await import('selfsigned')).generate
   } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error
     throw new TypeError(
       'startRegistry({ tls: true }) needs the package selfsigned: npm install --save-dev selfsigned',
       {
