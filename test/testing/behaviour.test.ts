@@ -205,6 +205,14 @@ describe('chunks', () => {
     expect((await silent.send('POST', '/v2/app/blobs/uploads/')).headers).not.toHaveProperty('oci-chunk-min-length')
   })
 
+  it('of a least size, but for what broke off and goes on', async () => {
+    const fail = [{ method: 'PATCH', status: 502, after: 2, times: 1 }]
+    const registry = await start({ chunks: { minBytes: 4 }, fail })
+    const upload = await startUpload(registry)
+    expect(await patch(registry, upload, '0-4', ten.subarray(0, 5))).toEqual([502, undefined])
+    expect(await patch(registry, upload, '2-9', ten.subarray(2))).toEqual([202, '0-9'])
+  })
+
   it('of a largest size', async () => {
     const registry = await start({ chunks: { maxBytes: 8 } })
     const upload = await startUpload(registry)

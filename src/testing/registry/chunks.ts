@@ -1,6 +1,6 @@
 import { checkAmount, checkChoice, checkOptions } from '../../arguments.ts'
 import { headerOf } from '../../http/headers.ts'
-import type { HttpRequest, HttpResponse } from '../../http/message.ts'
+import type { HttpHandler, HttpRequest, HttpResponse } from '../../http/message.ts'
 import { type Middleware, pathOf, queryOf, refusal, routeOf, withBody, withHeaders } from './middleware.ts'
 
 /** How blobs may be sent in pieces. */
@@ -37,42 +37,9 @@ export function checkChunkRules(rules: ChunkRules): void {
   checkAmount('chunks.maxBytes', rules.maxBytes)
 }
 
-interface Progress {
-  /** The first `Range` that was answered. */
-  range?: string
-  patches: number
-  /** Whether a chunk was smaller than it should be; then it must have been the last. */
-  ended: boolean
-}
-
 export function chunkRules(rules: ChunkRules): Middleware {
-  const { patches = 'any', minBytes = 0, announced = true, maxBytes = Number.POSITIVE_INFINITY } = rules
-  const uploads = new Map<string, Progress>()
-
-  const refusalOf = (request: HttpRequest, progress: Progress): HttpResponse | undefined => {
-    const isRanged = headerOf(request, 'content-range') !== undefined
-    if (isRanged && Number(headerOf(request, 'content-length')) > maxBytes) {
-      return refusal(416, 'REQUESTED_RANGE_NOT_SATISFIABLE', `the request body is larger than ${maxBytes} bytes`)
-    }
-    if (request.method !== 'PATCH') return undefined
-    if (patches === 'none')
-      return refusal(405, 'UNSUPPORTED', 'send a blob whole, by PUT', { allow: 'GET, PUT, DELETE' })
-    if (patches === 'single' && (isRanged || progress.patches > 0)) {
-      return refusal(400, 'UNSUPPORTED', 'chunked uploads are not supported: send a blob whole')
-    }
-    if (!progress.ended) return undefined
-    return refusal(400, 'BLOB_UPLOAD_INVALID', `all chunks but the last must have at least ${minBytes} bytes`)
-  }
-
-  const answered = (progress: Progress, response: HttpResponse | undefined): HttpResponse | undefined => {
-    if (response?.status !== 202) return response
-    progress.patches++
-    const range = response.headers.range
-    progress.range ??= typeof range === 'string' ? range : '0-0'
-    const shown = rules.staleRange === true ? { range: progress.range } : {}
-    return withHeaders({ ...response, status: rules.status ?? 202 }, shown)
-  }
-
+  const { minBytes = 0, announced = true } = rules
+  const uploads = new Map<string, ChunkedUpload>()
   return async (request, next) => {
     const route = routeOf(request)
     if (route?.kind === 'startUpload' || route?.kind === 'mountBlob') {
@@ -81,11 +48,44 @@ export function chunkRules(rules: ChunkRules): Middleware {
       return tell ? withHeaders(response, { 'oci-chunk-min-length': String(minBytes) }) : response
     }
     if (route?.kind !== 'uploadChunk' && route?.kind !== 'finishUpload') return next(request)
-    const progress = uploads.get(route.upload) ?? { patches: 0, ended: false }
-    const refused = refusalOf(request, progress)
+    const upload = uploads.get(route.upload) ?? new ChunkedUpload(rules)
+    uploads.set(route.upload, upload)
+    const refused = upload.refusalOf(request)
     if (refused !== undefined) return refused
-    if (route.kind === 'finishUpload') return next(request)
-    uploads.set(route.upload, progress)
+    return route.kind === 'finishUpload' ? next(request) : upload.patch(request, next)
+  }
+}
+
+/** What has been sent of one blob. */
+class ChunkedUpload {
+  readonly #rules: ChunkRules
+  #patches = 0
+  /** The first `Range` that was answered. */
+  #range: string | undefined
+  /** Whether a chunk was smaller than it should be: then it must have been the last. */
+  #ended = false
+
+  constructor(rules: ChunkRules) {
+    this.#rules = rules
+  }
+
+  refusalOf(request: HttpRequest): HttpResponse | undefined {
+    const { patches = 'any', minBytes = 0, maxBytes = Number.POSITIVE_INFINITY } = this.#rules
+    const isRanged = headerOf(request, 'content-range') !== undefined
+    if (isRanged && Number(headerOf(request, 'content-length')) > maxBytes) {
+      return refusal(416, 'REQUESTED_RANGE_NOT_SATISFIABLE', `the request body is larger than ${maxBytes} bytes`)
+    }
+    if (request.method !== 'PATCH') return undefined
+    if (patches === 'none') return refusal(405, 'UNSUPPORTED', 'send a blob whole, by PUT', { allow: 'PUT' })
+    if (patches === 'single' && (isRanged || this.#patches > 0)) {
+      return refusal(400, 'UNSUPPORTED', 'chunked uploads are not supported: send a blob whole')
+    }
+    if (!this.#ended) return undefined
+    return refusal(400, 'BLOB_UPLOAD_INVALID', `all chunks but the last must have at least ${minBytes} bytes`)
+  }
+
+  async patch(request: HttpRequest, next: HttpHandler): Promise<HttpResponse | undefined> {
+    const { minBytes = 0, staleRange = false, status = 202 } = this.#rules
     let received = 0
     const counted = withBody(request, async function* (body) {
       for await (const chunk of body) {
@@ -93,9 +93,13 @@ export function chunkRules(rules: ChunkRules): Middleware {
         yield chunk
       }
     })
-    const response = answered(progress, await next(counted))
-    if (received < minBytes) progress.ended = true
-    return response
+    const response = await next(counted)
+    if (response?.status !== 202) return response // what broke off may be sent again
+    this.#patches++
+    if (received < minBytes) this.#ended = true
+    const { range } = response.headers
+    this.#range ??= typeof range === 'string' ? range : '0-0'
+    return withHeaders({ ...response, status }, staleRange ? { range: this.#range } : {})
   }
 }
 

@@ -1,13 +1,7 @@
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import { createServer as createSecureServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { toNodeListener } from '../../adapters/node.ts'
 import { anyone } from '../../auth/access.ts'
 import { memory } from '../../drivers/memory.ts'
 import { createHandler } from '../../http/handler.ts'
-import type { HttpHandler } from '../../http/message.ts'
-import { type Logger, silentLogger } from '../../logger.ts'
+import { silentLogger } from '../../logger.ts'
 import { Registry } from '../../registry.ts'
 import type { Descriptor } from '../../spec/descriptor.ts'
 import { parseRepositoryName } from '../../spec/name.ts'
@@ -15,13 +9,14 @@ import { behaviourOf } from './behaviour.ts'
 import { systemClock } from './clock.ts'
 import { type Failure, type FailureRule, Failures } from './failures.ts'
 import type { SymbolicImage } from './image.ts'
+import { LoopbackServers } from './loopback-servers.ts'
 import { chain } from './middleware.ts'
 import { checkStartOptions, type StartRegistryOptions, type WellKnownRegistry } from './options.ts'
 import { pushImage, splitReference, tagReferrer } from './push.ts'
 import { combined, REGISTRY_QUIRKS } from './quirks.ts'
 import { type RecordedRequest, RecordedRequests, recorder } from './requests.ts'
 import { StorageOrigin } from './storage-origin.ts'
-import { type Certificates, type KeyPair, makeCertificates } from './tls.ts'
+import { type KeyPair, makeCertificates } from './tls.ts'
 
 /** A registry that runs, until it is stopped. */
 export interface RunningRegistry extends AsyncDisposable {
@@ -75,40 +70,27 @@ export async function startRegistry(options: StartRegistryOptions = {}): Promise
   const registry = yours ?? new Registry({ storage: memory(), logger })
   const repositories = behaviour.repositories && new Set(behaviour.repositories.map(parseRepositoryName))
 
-  const servers: Server[] = []
-  const listen = async (handlerOf: (url: URL) => HttpHandler, certified = certificates): Promise<URL> => {
-    const server = serverOf(certified, tls === 'client')
-    servers.push(server)
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo // of a server that listens on a port
-    const url = new URL(`${certified === undefined ? 'http' : 'https'}://127.0.0.1:${port}`)
-    serve(server, handlerOf(url), logger)
-    return url
-  }
-
+  const servers = new LoopbackServers({ certificates, asksClients: tls === 'client', logger })
   const around = (origin: 'registry' | 'storage') => [recorder(recorded, origin), failures.middleware(origin)]
   let storage: StorageOrigin | undefined
   if (behaviour.blobRedirects === true) {
-    await listen((url) => {
-      storage = new StorageOrigin(url.href)
+    await servers.listen((origin) => {
+      storage = new StorageOrigin(origin.href)
       const open = createHandler(registry, { access: anyone(), logger })
       return chain(around('storage'), storage.handler(open))
     })
   }
   const served = storage?.redirecting(registry) ?? registry
-  const url = await listen((own) => {
-    const { middleware, controller } = behaviourOf(behaviour, { url: own, clock, registry, repositories })
-    const publicUrl = behaviour.urls === 'absolute' ? { publicUrl: own } : {}
-    return chain(
-      [...around('registry'), ...middleware],
-      createHandler(served, { access: controller, logger, ...publicUrl }),
-    )
+  const url = await servers.listen((origin) => {
+    const { middleware, controller } = behaviourOf(behaviour, { url: origin, clock, registry, repositories })
+    const publicUrl = behaviour.urls === 'absolute' ? { publicUrl: origin } : {}
+    const handler = createHandler(served, { access: controller, logger, ...publicUrl })
+    return chain([...around('registry'), ...middleware], handler)
   })
 
   let stopped: Promise<void> | undefined
   const stop = () => {
-    stopped ??= Promise.all(servers.map(close)).then(() => (yours === undefined ? registry.close() : undefined))
+    stopped ??= servers.close().then(() => (yours === undefined ? registry.close() : undefined))
     return stopped
   }
   return {
@@ -129,25 +111,4 @@ export async function startRegistry(options: StartRegistryOptions = {}): Promise
     stop,
     [Symbol.asyncDispose]: stop,
   }
-}
-
-function serverOf(certificates: Certificates | undefined, asksClients: boolean): Server {
-  const limits = { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 75_000 }
-  if (certificates === undefined) return createServer(limits)
-  const { ca, server } = certificates
-  const mutual = asksClients ? { ca, requestCert: true, rejectUnauthorized: true } : {}
-  return createSecureServer({ ...limits, ...server, ...mutual })
-}
-
-function serve(server: Server, handler: HttpHandler, logger: Logger): void {
-  // Tests hold connections for as long as they like.
-  const listener = toNodeListener(handler, { logger, minUploadBytesPerSecond: 0 })
-  server.on('request', listener).on('checkContinue', listener)
-}
-
-async function close(server: Server): Promise<void> {
-  const closed = once(server, 'close')
-  server.close()
-  server.closeAllConnections()
-  await closed
 }
