@@ -12,7 +12,7 @@ import type { Content } from './tree.ts'
  * The entries of a tar, compressed or not, below `to`, in its own order: with the owners, modes and times that it has, but for those that
  * `attributes` say, and without names of users, which differ between machines. Whiteouts are taken as they are.
  *
- * @throws {@link RegistryError} `MANIFEST_INVALID` for a broken archive, or one with paths out of it, `UNSUPPORTED` for names that are not UTF-8
+ * @throws `RegistryError` `MANIFEST_INVALID` for a broken archive, or one with paths out of it, `UNSUPPORTED` for names that are not UTF-8
  */
 export async function* packArchive(
   archive: Content,

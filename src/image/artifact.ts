@@ -36,7 +36,7 @@ const EMPTY: ArtifactContent = { content: '{}', mediaType: MEDIA_TYPES.ociEmpty 
  * Pushes any bytes as an artifact, an image manifest that is no image.
  *
  * @returns the manifest's descriptor
- * @throws `TypeError` when nothing says what it is; {@link RegistryError} what the repository throws
+ * @throws `TypeError` when nothing says what it is; `RegistryError` what the repository throws
  * @see https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage
  */
 export async function artifact(repository: Repository, options: ArtifactOptions): Promise<Descriptor> {
@@ -81,7 +81,7 @@ export async function artifact(repository: Repository, options: ArtifactOptions)
   return { ...descriptor, artifactType: artifactType ?? manifest.config.mediaType }
 }
 
-/** Without what belongs to where the descriptor was found. @throws {@link RegistryError} `MANIFEST_UNKNOWN` for a reference to nothing */
+/** Without what belongs to where the descriptor was found. @throws `RegistryError` `MANIFEST_UNKNOWN` for a reference to nothing */
 export async function subjectOf(
   repository: Repository,
   subject: Descriptor | string | undefined,

@@ -88,7 +88,7 @@ export class ImageBuilder {
    * config and manifest; tags last. What was uploaded before a failure stays for the collection of garbage.
    *
    * @returns the manifest's descriptor with its platform, or for several platforms the index's
-   * @throws {@link RegistryError} what reading the base and writing the target throw, and what each addition does
+   * @throws `RegistryError` what reading the base and writing the target throw, and what each addition does
    */
   async push(target: ImageTarget, options: PushImageOptions = {}): Promise<Descriptor> {
     checkOptions<PushImageOptions>('push()', options, {
@@ -113,24 +113,30 @@ export class ImageBuilder {
   }
 }
 
-/** An image of nothing but what is added to it. */
 function scratch(options: ScratchOptions = {}): ImageBuilder {
   checkOptions<ScratchOptions>('image.scratch()', options, { platform: true, created: true, author: true })
   const platform = options.platform === undefined ? defaultPlatform() : parsePlatform(options.platform)
   return new ImageBuilder({ ...planOf(options), bases: () => Promise.resolve([emptyBase(platform)]) })
 }
 
-/**
- * An image on another one.
- *
- * @throws `TypeError` for a source as text without the option `resolve`
- */
 function from(source: ImageSource | string, options: FromOptions = {}): ImageBuilder {
   checkOptions<FromOptions>('image.from()', options, { platforms: true, resolve: true, created: true, author: true })
   const { platforms } = options
   if (Array.isArray(platforms)) platforms.forEach(parsePlatform)
   const found = resolveSource(source, options.resolve)
   return new ImageBuilder({ ...planOf(options), bases: (context) => findBases(found, platforms, context) })
+}
+
+/** Where images are begun. */
+export interface ImageFactory {
+  /** An image of nothing but what is added to it. */
+  scratch(options?: ScratchOptions): ImageBuilder
+  /**
+   * An image on another one.
+   *
+   * @throws `TypeError` for a source as text without the option `resolve`
+   */
+  from(source: ImageSource | string, options?: FromOptions): ImageBuilder
 }
 
 /**
@@ -142,7 +148,7 @@ function from(source: ImageSource | string, options: FromOptions = {}): ImageBui
  *   .config({ workdir: '/app', cmd: ['node', 'server.js'] })
  *   .push({ backend: registry, repository: 'team/app' }, { tags: ['v1'] })
  */
-export const image: { readonly from: typeof from; readonly scratch: typeof scratch } = { from, scratch }
+export const image: ImageFactory = { from, scratch }
 
 function planOf({ created = new Date(0), author }: ImageOptions): Omit<Plan, 'bases'> {
   if (!(created instanceof Date) || Number.isNaN(created.getTime()))

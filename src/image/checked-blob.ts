@@ -11,7 +11,7 @@ import { algorithmOf, type Digest, finishDigest } from '../spec/digest.ts'
  * A blob whose end fails with `DIGEST_INVALID` when it was not what its digest says, whoever keeps it, and which fails with
  * `SIZE_INVALID` as soon as it is more.
  *
- * @throws {@link RegistryError} `BLOB_UNKNOWN`
+ * @throws `RegistryError` `BLOB_UNKNOWN`
  */
 export async function openChecked(
   repository: Repository,
@@ -25,7 +25,7 @@ export async function openChecked(
   return checked
 }
 
-/** One that is small enough to be held. @throws {@link RegistryError} `SIZE_INVALID` beyond `maxBytes`, before it is read */
+/** One that is small enough to be held. @throws `RegistryError` `SIZE_INVALID` beyond `maxBytes`, before it is read */
 export async function readChecked(
   repository: Repository,
   descriptor: Descriptor,

@@ -25,7 +25,7 @@ const ZSTD_LEVEL = 100
 /** Of output, in bytes: fewer pieces than by default, each of which costs its way. */
 const CHUNK_BYTES = 64 * 1024
 
-/** @throws {@link RegistryError} `UNSUPPORTED` for zstd on a Node without it */
+/** @throws `RegistryError` `UNSUPPORTED` for zstd on a Node without it */
 export function createCompressor(compression: 'gzip' | 'zstd', level?: number): Transform {
   const chunkSize = CHUNK_BYTES
   if (compression === 'gzip') return zlib.createGzip({ chunkSize, ...(level !== undefined && { level }) })
@@ -53,7 +53,7 @@ export async function* withoutTraces(
  * A layer's bytes as a tar, told by how they begin rather than by their media type, as container runtimes do: old and converted
  * images do not always say what they are.
  *
- * @throws {@link RegistryError} `MANIFEST_INVALID` for broken data, `UNSUPPORTED` for zstd on a Node without it
+ * @throws `RegistryError` `MANIFEST_INVALID` for broken data, `UNSUPPORTED` for zstd on a Node without it
  */
 export async function* decompressed(source: ByteSource): AsyncGenerator<Uint8Array, void> {
   const pieces = source instanceof Uint8Array ? [source].values() : source[Symbol.asyncIterator]()

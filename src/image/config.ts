@@ -54,7 +54,7 @@ export interface HistoryEntry {
 /** Largest config that is read, in bytes: as containerd has it for manifests, and far above any that is in use. */
 export const MAX_CONFIG_BYTES: number = 4 * 1024 * 1024
 
-/** @throws {@link RegistryError} `MANIFEST_INVALID` */
+/** @throws `RegistryError` `MANIFEST_INVALID` */
 export function parseImageConfig(content: Uint8Array): ImageConfig {
   const reading = readJson(content)
   if (reading.problem !== undefined) throw invalid(reading.problem, reading.cause)

@@ -14,7 +14,7 @@ const READ_BYTES = 256 * 1024
  * A directory or file of this machine as entries below `to`, each directory before what is in it and everything in the order of its names:
  * the same files are the same entries, whatever machine, owner, umask and order of the disk. Names and one file's piece are held.
  *
- * @throws {@link RegistryError} `UNSUPPORTED` for sockets and devices, `UNKNOWN` for what cannot be read or changes meanwhile
+ * @throws `RegistryError` `UNSUPPORTED` for sockets and devices, `UNKNOWN` for what cannot be read or changes meanwhile
  */
 export async function* packDirectory(path: string | URL, to: string, defaults: Defaults): AsyncGenerator<PackEntry> {
   const root = pathOf(path)

@@ -27,7 +27,7 @@ const CONFIG_TYPES: readonly string[] = [MEDIA_TYPES.ociConfig, 'application/vnd
 /**
  * The image of a reference, through as many indexes as it takes.
  *
- * @throws {@link RegistryError} `MANIFEST_UNKNOWN` when none is for the platform, `UNSUPPORTED` for what is no image
+ * @throws `RegistryError` `MANIFEST_UNKNOWN` when none is for the platform, `UNSUPPORTED` for what is no image
  */
 export async function findImage(
   repository: Repository,
@@ -47,7 +47,7 @@ export async function findImage(
   return { image: found, ...(first !== found && { index: first }) }
 }
 
-/** @throws {@link RegistryError} `MANIFEST_UNKNOWN`, `MANIFEST_INVALID`, `DIGEST_INVALID` */
+/** @throws `RegistryError` `MANIFEST_UNKNOWN`, `MANIFEST_INVALID`, `DIGEST_INVALID` */
 export async function readManifest(
   repository: Repository,
   reference: Digest | string,

@@ -26,7 +26,7 @@ export interface IndexOptions extends OperationContext {
  * Pushes an index of what is in the repository: one image for several platforms, say.
  *
  * @returns its descriptor
- * @throws {@link RegistryError} `MANIFEST_UNKNOWN`, `MANIFEST_BLOB_UNKNOWN` for what is not there
+ * @throws `RegistryError` `MANIFEST_UNKNOWN`, `MANIFEST_BLOB_UNKNOWN` for what is not there
  * @see https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md
  */
 export async function index(repository: Repository, options: IndexOptions): Promise<Descriptor> {

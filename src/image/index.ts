@@ -6,6 +6,7 @@ export type { Attributes, LayerAttributes } from './attributes.ts'
 export {
   type FromOptions,
   ImageBuilder,
+  type ImageFactory,
   type ImageOptions,
   image,
   type PushImageOptions,

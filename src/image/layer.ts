@@ -38,7 +38,7 @@ export class ImageLayer {
    * The blob as it is, compressed or not. Its end fails with `DIGEST_INVALID` when the bytes were others than the digest says,
    * and it with `SIZE_INVALID` as soon as they are more. Destroy a stream that is not read to its end.
    *
-   * @throws {@link RegistryError} `BLOB_UNKNOWN`
+   * @throws `RegistryError` `BLOB_UNKNOWN`
    */
   open({ signal }: OperationContext = {}): Promise<ByteStream> {
     return openChecked(this.#repository, this.descriptor, signal ? { signal } : {})
@@ -48,7 +48,7 @@ export class ImageLayer {
    * The layer as a tar, from gzip, zstd (where Node has it) or as it is. Checked against the digest of the blob, and against
    * {@link diffId} where there is one.
    *
-   * @throws {@link RegistryError} while it is read: `SIZE_INVALID` beyond `maxLayerBytes`, `DIGEST_INVALID`, `MANIFEST_INVALID` when it cannot
+   * @throws `RegistryError` while it is read: `SIZE_INVALID` beyond `maxLayerBytes`, `DIGEST_INVALID`, `MANIFEST_INVALID` when it cannot
    * be decompressed, `UNSUPPORTED` for zstd on a Node without it
    */
   async uncompressed(context: OperationContext = {}): Promise<ByteStream> {

@@ -35,7 +35,7 @@ export interface PulledImage extends ReadManifest {
  * @example
  * const { config, layers } = await pull({ repository: registry.repository('team/app'), reference: 'v1' })
  * for await (const { header } of layers[0].entries()) console.log(header.name)
- * @throws {@link RegistryError} `MANIFEST_UNKNOWN` when it is not there, or not for that platform; `MANIFEST_INVALID`, `DIGEST_INVALID` and
+ * @throws `RegistryError` `MANIFEST_UNKNOWN` when it is not there, or not for that platform; `MANIFEST_INVALID`, `DIGEST_INVALID` and
  * `SIZE_INVALID` when it is not what it says; `UNSUPPORTED` for what is no image
  */
 export async function pull(source: ImageSource | string, options: PullOptions = {}): Promise<PulledImage> {

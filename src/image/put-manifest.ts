@@ -15,7 +15,7 @@ export async function putManifest(
   return { mediaType, digest, size }
 }
 
-/** @throws `TypeError` for what is no list, {@link RegistryError} `MANIFEST_INVALID` for what is no tag */
+/** @throws `TypeError` for what is no list, `RegistryError` `MANIFEST_INVALID` for what is no tag */
 export function checkTags(tags: readonly string[] = []): readonly string[] {
   if (!Array.isArray(tags)) throw new TypeError(`the option "tags" must be a list, ['v1', 'latest'] say`)
   return tags.map(parseTag)

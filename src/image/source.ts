@@ -26,7 +26,7 @@ export interface Place {
  *
  * @example
  * imageSource('ubuntu', (registry) => backends.get(registry)) // { backend, repository: 'library/ubuntu', reference: 'latest' }
- * @throws {@link RegistryError} `NAME_INVALID`, `MANIFEST_INVALID` (the tag), `DIGEST_INVALID`
+ * @throws `RegistryError` `NAME_INVALID`, `MANIFEST_INVALID` (the tag), `DIGEST_INVALID`
  */
 export function imageSource(reference: string, resolve: ResolveRegistry): ImageSource {
   const { registry, repository, tag, digest } = parseReference(reference)
