@@ -110,7 +110,7 @@ describe('examples', () => {
   it('are each started below', async () => {
     const names = (await readdir(EXAMPLES)).filter((name) => name.endsWith('.js')).sort()
     expect(names).toEqual(
-      [...MOUNTS, ...STORES, 'driver', 'node-http', 'tenants', 'guard', 'events', 'programmatic']
+      [...MOUNTS, ...STORES, 'driver', 'node-http', 'tenants', 'guard', 'events', 'programmatic', 'image']
         .map((name) => `${name}.js`)
         .sort(),
     )
@@ -228,6 +228,22 @@ describe('examples/programmatic.js', () => {
     const { origin, lines, stop } = await start('programmatic')
     const digest = (await pull(origin, 'greetings/hello', 'latest')).headers.get('docker-content-digest')
     expect(lines).toEqual([`pushed ${digest}`, `tag latest is ${digest}`, 'layer says hello from code'])
+    expect(await stop()).toBe(0)
+  })
+})
+
+describe('examples/image.js', () => {
+  it('builds an image on a base for two platforms, and serves it with its SBOM', async () => {
+    const { origin, lines, stop } = await start('image')
+    const accept = { accept: MEDIA_TYPES.ociIndex }
+    const response = await pull(origin, 'team/app', 'latest', accept)
+    const digest = response.headers.get('docker-content-digest')
+    expect(lines).toEqual([`pushed ${digest}`, 'runs /usr/bin/node server.js', 'has node for linux/arm64'])
+    expect(await response.json()).toMatchObject({
+      manifests: [{ platform: { architecture: 'amd64' } }, { platform: { architecture: 'arm64' } }],
+    })
+    const referrers = await fetch(`${origin}/v2/team/app/referrers/${digest}`)
+    expect(await referrers.json()).toMatchObject({ manifests: [{ artifactType: 'application/spdx+json' }] })
     expect(await stop()).toBe(0)
   })
 })
