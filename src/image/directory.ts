@@ -1,6 +1,6 @@
-import type { BigIntStats } from 'node:fs'
-import { constants, lstat, open, readdir, readlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import type { BigIntStats, Dirent } from 'node:fs'
+import { constants, type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises'
+import { join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { RegistryError } from '../errors.ts'
 import type { PackEntry } from '../tar/pack-tar.ts'
@@ -30,83 +30,84 @@ export async function* fileEntry(
   entry: Attributes & { readonly name: string },
   defaults: Defaults,
 ): AsyncGenerator<PackEntry> {
-  yield* openFile(pathOf(path), constants.O_RDONLY, entry, defaults)
-}
-
-async function* openFile(
-  source: string,
-  flags: number,
-  entry: Attributes & { readonly name: string },
-  defaults: Defaults,
-): AsyncGenerator<PackEntry> {
-  const handle = await about(source, open(source, flags))
-  await using _ = handle
-  const stats = await about(source, handle.stat({ bigint: true }))
-  if (!stats.isFile()) throw new RegistryError('UNSUPPORTED', { message: `${source} is no file` })
-  const size = Number(stats.size)
-  const header = headerOf({ ...entry, type: 'file', size, isExecutable: isExecutable(stats) }, defaults)
-  yield { header, content: readExactly(source, handle, size) }
+  const source = pathOf(path)
+  yield* openFile({ path: source, flags: constants.O_RDONLY, entry, links: new Map() }, defaults)
 }
 
 /** Names of files that have several, by device and inode. */
 type Links = Map<string, string>
 
 async function* walk(directory: string, to: string, defaults: Defaults, links: Links): AsyncGenerator<PackEntry> {
-  const names = await about(directory, readdir(directory))
-  for (const name of names.sort()) {
-    const path = join(directory, name)
-    const target = joinPath(to, name)
-    checkNoWhiteout(name)
-    const stats = await about(path, lstat(path, { bigint: true }))
-    if (stats.isDirectory()) {
-      yield { header: headerOf({ name: target, type: 'directory' }, defaults) }
-      yield* walk(path, target, defaults, links)
-    } else yield* packOne(path, target, stats, defaults, links)
+  const found = await about(directory, readdir(directory, { withFileTypes: true }))
+  for (const kind of found.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = join(directory, kind.name)
+    const name = joinPath(to, kind.name)
+    checkNoWhiteout(kind.name)
+    if (kind.isDirectory()) {
+      yield { header: headerOf({ name, type: 'directory' }, defaults) }
+      yield* walk(path, name, defaults, links)
+    } else yield* packOne(path, name, kind, defaults, links)
   }
 }
 
 async function* packOne(
   path: string,
   name: string,
-  stats: BigIntStats,
+  kind: Dirent | BigIntStats,
   defaults: Defaults,
   links: Links,
 ): AsyncGenerator<PackEntry> {
-  if (stats.isSymbolicLink()) {
-    const linkname = (await about(path, readlink(path))).replaceAll('\\', '/')
+  if (kind.isFile()) {
+    // Not where somebody has put a symbolic link since it was looked at; Windows has no such flag.
+    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
+    yield* openFile({ path, flags, entry: { name }, links }, defaults)
+  } else if (kind.isSymbolicLink()) {
+    const linkname = (await about(path, readlink(path))).replaceAll(sep, '/')
     yield { header: headerOf({ name, type: 'symlink', linkname }, defaults) }
-  } else if (stats.isFIFO()) yield { header: headerOf({ name, type: 'fifo' }, defaults) }
-  else if (stats.isFile()) {
-    const inode = `${stats.dev}:${stats.ino}`
-    const linkname = links.get(inode)
-    if (linkname !== undefined) yield { header: headerOf({ name, type: 'hardlink', linkname }, defaults) }
-    else {
-      if (stats.nlink > 1n) links.set(inode, name)
-      // Not where somebody has put a symbolic link since it was looked at; Windows has no such flag.
-      yield* openFile(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0), { name }, defaults)
-    }
-  } else {
-    const kind = stats.isSocket() ? 'a socket' : 'a device'
-    throw new RegistryError('UNSUPPORTED', { message: `${path} is ${kind}, which an image cannot hold: leave it out` })
+  } else if (kind.isFIFO()) yield { header: headerOf({ name, type: 'fifo' }, defaults) }
+  else {
+    const what = kind.isSocket() ? 'a socket' : 'a device'
+    throw new RegistryError('UNSUPPORTED', { message: `${path} is ${what}, which an image cannot hold: leave it out` })
   }
 }
 
-async function* readExactly(
-  path: string,
-  handle: Awaited<ReturnType<typeof open>>,
-  size: number,
-): AsyncGenerator<Uint8Array> {
+interface FileToOpen {
+  readonly path: string
+  readonly flags: number
+  readonly entry: Attributes & { readonly name: string }
+  readonly links: Links
+}
+
+/** The file, or a link to the name by which it has been met already. It is open while its entry is read. */
+async function* openFile({ path, flags, entry, links }: FileToOpen, defaults: Defaults): AsyncGenerator<PackEntry> {
+  const handle = await about(path, open(path, flags))
+  await using _ = handle
+  const stats = await about(path, handle.stat({ bigint: true }))
+  if (!stats.isFile()) throw new RegistryError('UNSUPPORTED', { message: `${path} is no file` })
+  const inode = `${stats.dev}:${stats.ino}`
+  const linkname = stats.nlink > 1n ? links.get(inode) : undefined
+  if (linkname !== undefined) {
+    yield { header: headerOf({ ...entry, type: 'hardlink', linkname }, defaults) }
+    return
+  }
+  if (stats.nlink > 1n) links.set(inode, entry.name)
+  const size = Number(stats.size)
+  const header = headerOf({ ...entry, type: 'file', size, isExecutable: isExecutable(stats) }, defaults)
+  yield { header, content: readExactly(path, handle, size) }
+}
+
+async function* readExactly(path: string, handle: FileHandle, size: number): AsyncGenerator<Uint8Array> {
   let left = size
   for (;;) {
-    // At the end one byte more is asked for: a file that grows has no size to be told.
+    // One byte more than there should be is asked for at the end: a file that has grown has no size to be told.
     const buffer = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, left + 1))
     const { bytesRead } = await about(path, handle.read(buffer, 0, buffer.byteLength))
     left -= bytesRead
     if (left < 0 || (bytesRead === 0 && left > 0)) {
       throw new RegistryError('UNKNOWN', { message: `${path} changed its size while it was read` })
     }
-    if (bytesRead === 0) return
-    yield buffer.subarray(0, bytesRead)
+    if (bytesRead > 0) yield buffer.subarray(0, bytesRead)
+    if (left === 0 && bytesRead < buffer.byteLength) return
   }
 }
 
