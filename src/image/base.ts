@@ -97,8 +97,15 @@ async function moveAll(
   const rest = layers
     .filter(({ mediaType, urls }) => !(mediaType.startsWith(NONDISTRIBUTABLE) && urls?.length))
     .values()
+  let hasFailed = false
   const work = async () => {
-    for (const layer of rest) await moveBlob(source, target, layer, context)
+    for (const layer of rest) {
+      if (hasFailed) return
+      await moveBlob(source, target, layer, context).catch((error: unknown) => {
+        hasFailed = true
+        throw error
+      })
+    }
   }
   const results = await Promise.allSettled(Array.from({ length: CONCURRENCY }, work))
   const failed = results.find((result) => result.status === 'rejected')

@@ -34,7 +34,7 @@ export interface PulledImage extends ReadManifest {
  *
  * @example
  * const { config, layers } = await pull({ repository: registry.repository('team/app'), reference: 'v1' })
- * for await (const { header } of layers[0].entries()) console.log(header.name)
+ * for (const layer of layers) for await (const { header } of layer.entries()) console.log(header.name)
  * @throws `RegistryError` `MANIFEST_UNKNOWN` when it is not there, or not for that platform; `MANIFEST_INVALID`, `DIGEST_INVALID` and
  * `SIZE_INVALID` when it is not what it says; `UNSUPPORTED` for what is no image
  */

@@ -450,6 +450,26 @@ describe('image.from', () => {
     })
   })
 
+  it('finds a base that is given as text', async () => {
+    const { backend } = await base('library/sh')
+    const hosts: string[] = []
+    const resolve = (host: string) => {
+      hosts.push(host)
+      return backend
+    }
+    const builder = image.from('sh:1', { platforms: [platform], resolve }).add({ a: 'a' })
+    const { digest } = await builder.push(backend.repository('team/app'))
+    const { layers } = await pull({ repository: backend.repository('team/app'), reference: digest })
+    expect([hosts, await filesOf(layers[0])]).toEqual([['docker.io'], { 'bin/sh': 'sh' }])
+  })
+
+  it('fails when a layer of the base is gone', async () => {
+    const source = await base('base/sh')
+    await source.backend.repository('base/sh').blobs.delete(digestOf(GZIP))
+    const pushing = image.from(source, { platforms: [platform] }).push(target().app, { tags: ['v1'] })
+    await expect(pushing).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' })
+  })
+
   it('drops a command that was meant for another entrypoint, and what is taken away', async () => {
     const source = await base('base/sh')
     const start = image.from(source, { platforms: [platform] })
