@@ -76,8 +76,9 @@ export class DirectoryFiles implements BlobFiles {
     try {
       await this.#folder.ops.unlink(this.#pathOf(digest))
     } catch (error) {
-      if (isMissing(error)) return false
-      throw error
+      if (!isMissing(error)) throw error
+      await this.#folder.check()
+      return false
     }
     await this.#folder.sync(`blobs/${algorithmOf(digest)}`)
     return true

@@ -93,6 +93,7 @@ class LayoutRepository implements Repository {
         entries: next,
         after: async () => {
           for (const digest of doomed) await this.#core.files.delete(digest)
+          await this.#core.cancelUploads(this.#key)
         },
       }
     })

@@ -17,6 +17,7 @@ import type { Descriptor } from '../spec/descriptor.ts'
 import type { Digest } from '../spec/digest.ts'
 import { MEDIA_TYPES } from '../spec/media-types.ts'
 import { DigestInspector } from './digest-inspector.ts'
+import { readOnlyArchive } from './errors.ts'
 import type { LayoutCore } from './layout-core.ts'
 import { LayoutUpload } from './layout-upload.ts'
 
@@ -66,12 +67,15 @@ export class LayoutBlobs implements Blobs {
   /** Finds what this backend began, and it alone. */
   async resumeUpload(id: string, { signal }: OperationContext = {}): Promise<Upload> {
     signal?.throwIfAborted()
+    if (this.#core.isReadOnly) throw readOnlyArchive()
     const upload = this.#core.uploads.get(id)
     if (upload?.repository === this.#repository) return upload
+    await this.#core.index.read() // a layout that cannot be reached knows of nothing
     throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { detail: { upload: id.slice(0, 128) } })
   }
 
   async mount(digest: Digest, _from: string | AsyncIterable<string>, context?: OperationContext): Promise<Descriptor> {
+    if (this.#core.isReadOnly) throw readOnlyArchive()
     return this.stat(digest, context)
   }
 

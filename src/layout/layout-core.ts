@@ -11,6 +11,8 @@ export interface LayoutParts {
   readonly files: BlobFiles
   readonly index: LayoutIndex
   readonly names: RepositoryNames
+  /** Whether every change is refused. */
+  readonly isReadOnly?: boolean
   /** Gives back what the files hold. */
   readonly close?: () => Promise<void>
 }
@@ -29,10 +31,12 @@ export class LayoutCore {
   readonly graph: ManifestGraph
   readonly pool: BufferPool = new BufferPool()
   /** By id: those that were begun and neither committed nor cancelled. */
+  readonly isReadOnly: boolean
   readonly #close: LayoutParts['close']
   readonly uploads: Map<string, OpenUpload> = new Map()
 
-  constructor({ ops, files, index, names, close }: LayoutParts) {
+  constructor({ ops, files, index, names, isReadOnly = false, close }: LayoutParts) {
+    this.isReadOnly = isReadOnly
     this.#close = close
     this.ops = ops
     this.files = files
@@ -46,9 +50,10 @@ export class LayoutCore {
     return (await this.index.read()).filter((entry) => entry.repository === repository)
   }
 
-  /** Drops the uploads that were neither committed nor cancelled. */
-  async cancelUploads(): Promise<void> {
-    await Promise.all(Array.from(this.uploads.values(), (upload) => upload.cancel()))
+  /** Drops the uploads that were neither committed nor cancelled, of one repository or of all. */
+  async cancelUploads(repository?: string): Promise<void> {
+    const doomed = [...this.uploads.values()].filter((one) => repository === undefined || one.repository === repository)
+    await Promise.all(doomed.map((upload) => upload.cancel()))
   }
 
   /** Gives back what the files hold as well. */

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { DirectorySync } from '../drivers/filesystem/directory-sync.ts'
 import { isMissing } from '../drivers/filesystem/errors.ts'
 import { type FileOps, isThere, nodeFileOps } from '../drivers/filesystem/file-ops.ts'
+import { RegistryError } from '../errors.ts'
 import { fileOpsFor, malformed } from './errors.ts'
 import { checkLayoutFile, LAYOUT_FILE } from './layout-index.ts'
 import { removeLeftover } from './leftovers.ts'
@@ -152,8 +153,9 @@ export class LayoutFolder {
       const entries = await this.ops.readdir(this.#root)
       return entries.map(({ name }) => name).filter((name) => !name.startsWith(TEMPORARY))
     } catch (error) {
-      if (isMissing(error) && !(await isThere(this.ops, this.#root))) return undefined
-      throw error
+      if (!isMissing(error)) throw error
+      if (!(await isThere(this.ops, this.#root))) return undefined
+      throw new RegistryError('UNAVAILABLE', { message: `${this.path} is no directory`, cause: error })
     }
   }
 

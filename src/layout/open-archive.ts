@@ -64,7 +64,7 @@ async function readOpened(file: ArchiveFile, size: number, options: OpenArchiveO
   // Named once more: entries without a name belong to the repository of those that have one.
   const all = only === undefined ? { names, entries } : renamed(entries, only, registry)
   const parts = { ops: file.ops, files, index: new ArchiveIndex(all.entries), names: all.names }
-  return new LayoutBackend({ ...parts, close: () => file.close() })
+  return new LayoutBackend({ ...parts, isReadOnly: true, close: () => file.close() })
 }
 
 function renamed(
