@@ -1,8 +1,8 @@
 // containerd, with a root and a socket of its own: what it imported from a layout it pushes, forgets and pulls back.
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Check } from './lib/check.mjs'
+import { startContainerd } from './lib/engines.mjs'
 import { closure, writeLayout } from './lib/layout.mjs'
 import { startRegistry } from './lib/registry.mjs'
 import { run } from './lib/run.mjs'
@@ -58,23 +58,6 @@ await withScope(async (scope) => {
   }
 })
 check.finish()
-
-async function startContainerd(scope, dir) {
-  const socket = join(dir, 'containerd.sock')
-  const config = join(dir, 'config.toml')
-  const lines = [
-    'version = 2',
-    `root = "${join(dir, 'root')}"`,
-    `state = "${join(dir, 'state')}"`,
-    // The Kubernetes plugin wants a network that is not there.
-    'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
-    `grpc = { address = "${socket}" }`,
-  ]
-  await writeFile(config, `${lines.join('\n')}\n`)
-  const daemon = scope.spawn('/usr/bin/containerd', ['--config', config])
-  await daemon.waitFor(/containerd successfully booted/)
-  return (...args) => run('/usr/bin/ctr', ['--address', socket, ...args])
-}
 
 /** Removes all images and waits until their content is collected, so that the next pull has to fetch every byte. */
 async function forgetAll(ctr) {

@@ -4,15 +4,13 @@ import { copyFile, cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Check } from './lib/check.mjs'
+import { startEngine } from './lib/engines.mjs'
 import { startRegistry } from './lib/registry.mjs'
-import { attempt, run } from './lib/run.mjs'
+import { run } from './lib/run.mjs'
 import { withScope } from './lib/scope.mjs'
 
 const check = new Check('docker')
 const project = fileURLToPath(new URL('../..', import.meta.url))
-// The paths are those of Debian's package: another client may come first on PATH.
-const client = '/usr/bin/docker'
-const engine = '/usr/sbin/dockerd'
 
 await withScope(async (scope) => {
   const dir = await scope.tempDir('docker')
@@ -25,25 +23,6 @@ await withScope(async (scope) => {
   }
 })
 check.finish()
-
-async function startEngine(scope, dir) {
-  const socket = `unix://${join(dir, 'docker.sock')}`
-  const isolated = ['--iptables=false', '--ip6tables=false', '--bridge=none', '--storage-driver=vfs']
-  const own = ['--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec'), '-H', socket, '-p', join(dir, 'pid')]
-  const daemon = scope.spawn(engine, [...isolated, ...own])
-  await daemon.waitFor(/API listen on/, 60_000)
-  const env = {
-    ...process.env,
-    DOCKER_HOST: socket,
-    DOCKER_CONFIG: join(dir, 'config'),
-    DOCKER_BUILDKIT: '0',
-    DOCKER_CLI_EXPERIMENTAL: 'enabled',
-  }
-  const docker = (...args) => run(client, args, { env })
-  docker.buildkit = (...args) => attempt(client, args, { env: { ...env, DOCKER_BUILDKIT: '1' } })
-  docker.attempt = (...args) => attempt(client, args, { env })
-  return docker
-}
 
 /** Four layers of real files; the last holds a static program, so that the image can be run. */
 async function writeContext(context) {
