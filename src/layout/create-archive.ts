@@ -54,7 +54,7 @@ export interface NewArchive extends LayoutBackend {
  * what had it before. An archive for a stream is made as a temporary file first, and sent front to back: whoever reads it gets all or,
  * where something fails on the way, nothing.
  *
- * @throws {@link RegistryError} `UNAVAILABLE` when no file can be made there, `NAME_UNKNOWN` when there is no such directory
+ * @throws `UNAVAILABLE` when no file can be made there, `NAME_UNKNOWN` when there is no such directory
  * @example
  * await using archive = await createArchive('images.tar', { format: 'docker' })
  * await pushTo(archive.repository('team/app'))

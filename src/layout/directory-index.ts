@@ -7,7 +7,6 @@ import {
   type IndexDocument,
   type IndexEntry,
   type LayoutIndex,
-  MAX_INDEX_BYTES,
   parseIndex,
 } from './layout-index.ts'
 import { withLock } from './lock-file.ts'
@@ -42,21 +41,17 @@ export class DirectoryIndex implements LayoutIndex {
       await withLock(this.#folder.ops, this.#folder.temporary(LOCK), async () => {
         const { entries, rest } = await this.#read()
         const { entries: changed, after } = await change(entries)
-        await this.#folder.write(INDEX, formatIndex({ entries: changed, rest }))
+        const document = { entries: changed, rest }
+        this.#known = { version: await this.#folder.write(INDEX, formatIndex(document)), document }
         await after?.()
       })
     })
   }
 
   async #read(): Promise<IndexDocument> {
-    const { ops } = this.#folder
     const isLayout = await this.#folder.check()
-    const stat = await ops.lstat(this.#folder.at(INDEX)).catch(() => undefined)
-    const version = stat && `${stat.ino}-${stat.size}-${stat.mtimeNs}-${stat.ctimeNs}`
+    const version = await this.#folder.version(INDEX)
     if (version !== undefined && version === this.#known?.version) return this.#known.document
-    if (stat !== undefined && stat.size > MAX_INDEX_BYTES) {
-      throw malformed(`${this.#folder.path}/${INDEX} has ${stat.size} bytes, more than ${MAX_INDEX_BYTES}`)
-    }
     const content = await this.#folder.read(INDEX)
     if (content === undefined) {
       if (isLayout && !this.#folder.mayCreate) throw malformed(`${this.#folder.path} has no ${INDEX}`)

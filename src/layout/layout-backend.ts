@@ -37,7 +37,7 @@ export class LayoutBackend implements Backend, AsyncDisposable {
     return this.#core.names.default
   }
 
-  /** @throws {@link RegistryError} `NAME_INVALID` */
+  /** @throws `NAME_INVALID` */
   repository(name: string): Repository {
     return new LayoutRepository(this.#core, name)
   }

@@ -3,10 +3,10 @@ import { constants } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DirectorySync } from '../drivers/filesystem/directory-sync.ts'
 import { isMissing } from '../drivers/filesystem/errors.ts'
-import { type FileOps, isThere, nodeFileOps } from '../drivers/filesystem/file-ops.ts'
+import { type FileOps, type FileStat, isThere, nodeFileOps } from '../drivers/filesystem/file-ops.ts'
 import { RegistryError } from '../errors.ts'
 import { fileOpsFor, malformed } from './errors.ts'
-import { checkLayoutFile, LAYOUT_FILE } from './layout-index.ts'
+import { checkLayoutFile, LAYOUT_FILE, MAX_INDEX_BYTES } from './layout-index.ts'
 import { removeLeftover } from './leftovers.ts'
 
 /** What we write to before it has its name, and our lock, begin with this. */
@@ -75,7 +75,7 @@ export class LayoutFolder {
     return this.#ready
   }
 
-  /** The bytes of a small file; `undefined` when it is missing. */
+  /** The bytes of a small file; `undefined` when it is missing. @throws {@link RegistryError} `MANIFEST_INVALID` for a large one */
   async read(name: string): Promise<Buffer | undefined> {
     let fd: number
     try {
@@ -87,6 +87,9 @@ export class LayoutFolder {
     try {
       const stat = await this.ops.fstat(fd)
       if (!stat.isFile()) throw malformed(`${this.path}/${name} is no file`)
+      if (stat.size > MAX_INDEX_BYTES) {
+        throw malformed(`${this.path}/${name} has ${stat.size} bytes, more than ${MAX_INDEX_BYTES}`)
+      }
       const content = Buffer.alloc(Number(stat.size))
       let length = 0
       for (let count = 1; count > 0 && length < content.byteLength; length += count) {
@@ -98,16 +101,21 @@ export class LayoutFolder {
     }
   }
 
-  /** Puts a file in place, whole or not at all, and durably. */
-  async write(name: string, content: Uint8Array): Promise<void> {
+  /** Puts a file in place, whole or not at all, and durably. Resolves with its version. */
+  async write(name: string, content: Uint8Array): Promise<string> {
     const path = this.temporary(randomUUID())
+    let version: string
     try {
       const fd = await this.ops.open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL)
       try {
         for (let done = 0; done < content.byteLength; ) {
           done += await this.ops.write(fd, content, done, content.byteLength - done, done)
         }
+        // With random digits, for the sake of the version: two files of one size may get the same number within a tick of the clock.
+        const now = Date.now() / 1000
+        await this.ops.futimes(fd, now, now + Math.random() / 1000)
         await this.ops.fsync(fd)
+        version = versionOf(await this.ops.fstat(fd))
       } finally {
         await this.ops.close(fd)
       }
@@ -117,6 +125,17 @@ export class LayoutFolder {
       throw error
     }
     await this.sync('')
+    return version
+  }
+
+  /** By which a file is known to be the one that was read before; `undefined` when it is missing. */
+  async version(name: string): Promise<string | undefined> {
+    try {
+      return versionOf(await this.ops.lstat(this.at(name)))
+    } catch (error) {
+      if (isMissing(error)) return undefined
+      throw error
+    }
   }
 
   /** Makes what is in a folder durable. */
@@ -165,4 +184,8 @@ export class LayoutFolder {
       if (name.startsWith(TEMPORARY)) await removeLeftover(this.ops, this.at(name))
     }
   }
+}
+
+function versionOf({ ino, size, mtimeNs }: FileStat): string {
+  return `${ino}-${size}-${mtimeNs}`
 }

@@ -40,7 +40,7 @@ export class LayoutManifests implements Manifests {
     signal?.throwIfAborted()
     const entries = await this.#core.index.read()
     const found = isDigest(reference)
-      ? await this.#changes.find(entries, reference, signal)
+      ? await this.#changes.find(entries, reference)
       : entries.find((entry) => entry.repository === this.#repository && entry.tag === reference)
     const content = found && (await this.#core.graph.content(found.descriptor.digest))
     if (found === undefined || content === undefined) throw unknownManifest(reference)
@@ -80,11 +80,12 @@ export class LayoutManifests implements Manifests {
     let tags: readonly string[] = []
     await this.#core.index.update(async (entries) => {
       signal?.throwIfAborted()
-      if ((await this.#changes.find(entries, digest)) === undefined) throw unknownManifest(digest)
+      const manifest = await this.#changes.find(entries, digest)
+      if (manifest === undefined) throw unknownManifest(digest)
       tags = entries
         .filter((entry) => entry.repository === this.#repository && entry.descriptor.digest === digest)
         .flatMap(({ tag }) => (tag === undefined ? [] : [tag]))
-      const next = await this.#changes.remove(entries, digest)
+      const next = await this.#changes.remove(entries, manifest)
       const doomed = await this.#changes.exclusive(next, [digest])
       return { entries: next, after: () => this.#deleteAll(doomed) }
     })

@@ -57,16 +57,10 @@ export class ManifestGraph {
   }
 
   /** `undefined` when it is absent. What cannot be read as a manifest of its type has no relations. */
-  async facts({ digest, mediaType }: Descriptor): Promise<ManifestFacts | undefined> {
-    const known = this.#facts.get(digest)
-    if (known !== undefined) return (await this.#files.size(digest)) === undefined ? undefined : known
-    const content = await this.content(digest)
-    if (content === undefined) return undefined
-    const facts = factsOf(understood(content, mediaType))
-    const oldest = this.#facts.size < MAX_FACTS ? undefined : this.#facts.keys().next().value
-    if (oldest !== undefined) this.#facts.delete(oldest)
-    this.#facts.set(digest, facts)
-    return facts
+  async facts(manifest: Descriptor): Promise<ManifestFacts | undefined> {
+    const known = this.#facts.has(manifest.digest)
+    if (known && (await this.#files.size(manifest.digest)) === undefined) return undefined
+    return this.#remembered(manifest)
   }
 
   /** All manifests that are there among `roots` and below, by digest. */
@@ -84,6 +78,35 @@ export class ManifestGraph {
       open.push(...facts.children)
     }
     return found
+  }
+
+  /** One manifest among `roots` or below: how it is described there, whether or not it is there. Looks at no file that it has read before. */
+  async find(roots: Iterable<Descriptor>, digest: Digest): Promise<Descriptor | undefined> {
+    const entries = [...roots]
+    const listed = entries.find((one) => one.digest === digest)
+    if (listed !== undefined) return listed
+    const visited = new Set<Digest>()
+    for (let next = entries.pop(); next !== undefined; next = entries.pop()) {
+      if (visited.has(next.digest)) continue
+      visited.add(next.digest)
+      const { children = [] } = (await this.#remembered(next)) ?? {}
+      const found = children.find((one) => one.digest === digest)
+      if (found !== undefined) return found
+      entries.push(...children)
+    }
+    return undefined
+  }
+
+  async #remembered({ digest, mediaType }: Descriptor): Promise<ManifestFacts | undefined> {
+    const known = this.#facts.get(digest)
+    if (known !== undefined) return known
+    const content = await this.content(digest)
+    if (content === undefined) return undefined
+    const facts = factsOf(understood(content, mediaType))
+    const oldest = this.#facts.size < MAX_FACTS ? undefined : this.#facts.keys().next().value
+    if (oldest !== undefined) this.#facts.delete(oldest)
+    this.#facts.set(digest, facts)
+    return facts
   }
 }
 

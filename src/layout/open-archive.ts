@@ -32,7 +32,7 @@ export interface OpenArchiveOptions extends LayoutOptions, SpoolOptions {
  *
  * An old `docker save` has no manifests; one is made for each image, the same every time, with layers as they are: not compressed.
  *
- * @throws {@link RegistryError} `MANIFEST_INVALID`, saying what was found instead; `NAME_UNKNOWN` when there is no such file
+ * @throws `MANIFEST_INVALID`, saying what was found instead; `NAME_UNKNOWN` when there is no such file
  * @example
  * await using archive = await openArchive('images.tar')
  * for await (const name of archive.repositories()) console.log(name)

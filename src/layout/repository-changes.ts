@@ -27,16 +27,15 @@ export class RepositoryChanges {
 
   /** The manifests of this repository, by digest. */
   reach(entries: Entries, signal?: AbortSignal): Promise<Map<Digest, Descriptor>> {
-    const roots = entries.filter((entry) => this.#isOurs(entry)).map(({ descriptor }) => descriptor)
-    return this.#core.graph.reach(roots, signal)
+    return this.#core.graph.reach(this.#roots(entries), signal)
   }
 
   /** A manifest of this repository; `undefined` where it is none. */
-  async find(entries: Entries, digest: Digest, signal?: AbortSignal): Promise<Listed | undefined> {
+  async find(entries: Entries, digest: Digest): Promise<Listed | undefined> {
     const entry = entries.find((one) => this.#isOurs(one) && one.descriptor.digest === digest)
-    if (entry !== undefined) return (await this.#core.files.size(digest)) === undefined ? undefined : entry
-    const below = (await this.reach(entries, signal)).get(digest)
-    return below && { descriptor: below, raw: rawOf(below) }
+    const descriptor = entry?.descriptor ?? (await this.#core.graph.find(this.#roots(entries), digest))
+    if (descriptor === undefined || (await this.#core.files.size(digest)) === undefined) return undefined
+    return entry ?? { descriptor, raw: rawOf(descriptor) }
   }
 
   /** Adds a manifest, under `tags` or under none. */
@@ -44,7 +43,7 @@ export class RepositoryChanges {
     const { descriptor } = manifest
     let next = entries
     for (const tag of tags) next = await this.tag(next, tag, manifest)
-    const known = (await this.reach(next)).get(descriptor.digest)
+    const known = await this.#core.graph.find(this.#roots(next), descriptor.digest)
     const { children = [], subject } = (await this.#core.graph.facts(descriptor)) ?? {}
     // One that refers to another is listed for those who look for referrers here, as oras does.
     const isLed = known?.mediaType === descriptor.mediaType && (subject === undefined || this.#lists(next, descriptor))
@@ -69,14 +68,15 @@ export class RepositoryChanges {
     )
   }
 
-  /** Takes a manifest away, with its tags. Its children stay. */
-  async remove(entries: Entries, digest: Digest): Promise<Entries> {
-    const before = await this.reach(entries)
-    const manifest = before.get(digest)
-    const facts = manifest && (await this.#core.graph.facts(manifest))
-    let next: Entries = entries.filter((entry) => !(this.#isOurs(entry) && entry.descriptor.digest === digest))
+  /** Takes a manifest away, with its tags. Its children stay, those that are there. */
+  async remove(entries: Entries, { descriptor }: Listed): Promise<Entries> {
+    const facts = await this.#core.graph.facts(descriptor)
+    let next: Entries = entries.filter(
+      (entry) => !(this.#isOurs(entry) && entry.descriptor.digest === descriptor.digest),
+    )
     for (const child of facts?.children ?? []) {
-      if (before.has(child.digest)) next = await this.#keep(next, { descriptor: child, raw: rawOf(child) })
+      if ((await this.#core.files.size(child.digest)) === undefined) continue
+      next = await this.#keep(next, { descriptor: child, raw: rawOf(child) })
     }
     return next
   }
@@ -89,8 +89,13 @@ export class RepositoryChanges {
   }
 
   async #keep(entries: Entries, manifest: Listed): Promise<Entries> {
-    if ((await this.reach(entries)).has(manifest.descriptor.digest)) return entries
+    const known = await this.#core.graph.find(this.#roots(entries), manifest.descriptor.digest)
+    if (known !== undefined) return entries
     return [...entries, this.#untagged(manifest)]
+  }
+
+  #roots(entries: Entries): readonly Descriptor[] {
+    return entries.filter((entry) => this.#isOurs(entry)).map(({ descriptor }) => descriptor)
   }
 
   #untagged(manifest: Listed): IndexEntry {
