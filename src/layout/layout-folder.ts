@@ -66,8 +66,13 @@ export class LayoutFolder {
     )
   }
 
-  /** Makes a layout where there is none. @throws as {@link check} */
-  ensure(): Promise<void> {
+  /** Makes a layout where there is none, or none any more. @throws as {@link check} */
+  async ensure(): Promise<void> {
+    if (this.#ready !== undefined && (await this.version('oci-layout')) === undefined) {
+      this.#isChecked = false
+      this.#ready = undefined
+      this.#made.clear()
+    }
     this.#ready ??= this.#ensure().catch((error: unknown) => {
       this.#ready = undefined
       throw error

@@ -40,9 +40,8 @@ export class LayoutTags implements Tags {
   async delete(tag: string, { signal }: OperationContext = {}): Promise<void> {
     await this.#core.index.update(async (entries) => {
       signal?.throwIfAborted()
-      const entry = entryOf(entries, this.#repository, tag)
-      if (entry === undefined) throw unknownTag(tag)
-      return { entries: await this.#changes.untag(entries, entry) }
+      if (entryOf(entries, this.#repository, tag) === undefined) throw unknownTag(tag)
+      return { entries: await this.#changes.untag(entries, tag) }
     })
   }
 

@@ -53,19 +53,14 @@ export class RepositoryChanges {
 
   /** Points a tag to a manifest. */
   async tag(entries: Entries, tag: string, target: Listed): Promise<Entries> {
-    const moved = entries.find((entry) => this.#isOurs(entry) && entry.tag === tag)
     const tagged = entryFor(target, { repository: this.#repository, tag }, this.#core.names)
-    const others = this.#without(entries, [target.descriptor.digest]).filter((entry) => entry !== moved)
-    const next = [...others, tagged]
-    return moved === undefined ? next : this.#keep(next, moved)
+    const others = this.#without(entries, [target.descriptor.digest])
+    return this.#untag([...others, tagged], tag, tagged)
   }
 
   /** Takes a tag away; its manifest stays. */
-  untag(entries: Entries, tagged: IndexEntry): Promise<Entries> {
-    return this.#keep(
-      entries.filter((entry) => entry !== tagged),
-      tagged,
-    )
+  untag(entries: Entries, tag: string): Promise<Entries> {
+    return this.#untag(entries, tag)
   }
 
   /** Takes a manifest away, with its tags. Its children stay, those that are there. */
@@ -86,6 +81,14 @@ export class RepositoryChanges {
     const others = entries.filter((entry) => !this.#isOurs(entry)).map(({ descriptor }) => descriptor)
     const needed = await this.#core.graph.reach(others)
     return [...digests].filter((digest) => !needed.has(digest))
+  }
+
+  /** Other programs may have written a tag more than once. */
+  async #untag(entries: Entries, tag: string, kept?: IndexEntry): Promise<Entries> {
+    const moved = entries.filter((entry) => this.#isOurs(entry) && entry.tag === tag && entry !== kept)
+    let next: Entries = entries.filter((entry) => !moved.includes(entry))
+    for (const entry of moved) next = await this.#keep(next, entry)
+    return next
   }
 
   async #keep(entries: Entries, manifest: Listed): Promise<Entries> {

@@ -175,6 +175,30 @@ describe('a layout directory that was written', () => {
     expect((await readdir(path)).sort()).toEqual(['blobs', 'index.json', 'oci-layout'])
   })
 
+  it('is made anew when it was taken away', async () => {
+    const path = join(await newDirectory(), 'layout')
+    const repository = layoutDirectory(path).repository('image')
+    await pushImage(repository, ['a'], { tags: ['v1'] })
+    await rm(path, { recursive: true })
+    await expect(collect(repository.tags.list())).rejects.toMatchObject({ code: 'NAME_UNKNOWN' })
+    const { digest } = await pushImage(repository, ['a'], { tags: ['v2'] })
+    expect(await layoutDirectory(path, { create: false }).repository('image').tags.resolve('v2')).toBe(digest)
+  })
+
+  it('has a tag once, though another program wrote it twice', async () => {
+    const path = await newDirectory()
+    const annotations = { 'org.opencontainers.image.ref.name': 'v1' }
+    const { digest } = await foreignLayout(path, { annotations })
+    const index = await indexOf(path)
+    await writeFile(join(path, 'index.json'), JSON.stringify({ manifests: [...index.manifests, ...index.manifests] }))
+    const repository = layoutDirectory(path).repository('image')
+    expect(await collect(repository.tags.list())).toEqual(['v1'])
+    await repository.tags.set('v1', digest)
+    expect(await annotationsOf(path)).toEqual([annotations])
+    await repository.tags.delete('v1')
+    expect(await annotationsOf(path)).toEqual([undefined])
+  })
+
   it('keeps what others wrote into index.json and it does not know', async () => {
     const path = await newDirectory()
     const { digest, size, mediaType } = await foreignLayout(path, {

@@ -1,15 +1,17 @@
+import { execFile } from 'node:child_process'
 import { createReadStream } from 'node:fs'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import type { RegistryError } from '../../src/errors.ts'
-import { type LayoutBackend, openArchive } from '../../src/layout/index.ts'
+import { type LayoutBackend, layoutDirectory, openArchive } from '../../src/layout/index.ts'
 import { formatEntry } from '../../src/layout/tar-header.ts'
 import { type Digest, digestOf, hexOf } from '../../src/spec/digest.ts'
 import { MEDIA_TYPES } from '../../src/spec/media-types.ts'
-import { bytes, collect, descriptorOf, json, readBlob } from '../support/images.ts'
+import { bytes, collect, descriptorOf, json, pushImage, readBlob } from '../support/images.ts'
 import { temporaryDirectories } from '../support/temporary-directory.ts'
 import { type TarPart, tarOf } from './tars.ts'
 
@@ -92,6 +94,17 @@ describe('an archive of a layout', () => {
       expect(await readBlob(archive.repository('alpine'), digestOf(LAYER_A))).toBe('layer a')
       expect(await readdir(directory)).toEqual(['image.tgz'])
     }
+  })
+
+  it.each(['v7', 'ustar', 'gnu', 'oldgnu', 'pax'])('is read as GNU tar writes it in the format %s', async (format) => {
+    const directory = await newDirectory()
+    const layout = join(directory, 'layout')
+    const { digest } = await pushImage(layoutDirectory(layout).repository('team/app'), ['a', 'b'], { tags: ['v1'] })
+    const path = join(directory, 'image.tar')
+    await promisify(execFile)('tar', [`--format=${format}`, '-cf', path, '-C', layout, '.'])
+    await using archive = await openArchive(path)
+    expect(await contentOf(archive)).toEqual({ 'team/app': { v1: digest } })
+    expect(await readBlob(archive.repository('team/app'), digestOf(bytes('a')))).toBe('a')
   })
 
   it('leaves nothing where it was spooled, whatever fails', async () => {
