@@ -4,6 +4,7 @@ import type { OperationContext } from '../backend.ts'
 import type { Forwarded } from './forwarded.ts'
 import { headerOf } from './headers.ts'
 import type { HttpRequest } from './message.ts'
+import { namespaceOf } from './namespace.ts'
 
 /** Longest request id that we take from a client, in characters. */
 const MAX_REQUEST_ID_LENGTH = 128
@@ -24,10 +25,12 @@ export function contextOf(
   const address = forwarded?.address ?? request.remoteAddress
   const host = forwarded?.host ?? headerOf(request, 'host')
   const userAgent = headerOf(request, 'user-agent')
+  const namespace = namespaceOf(request)
   return {
     signal: request.signal,
     requestId,
     ...(grant.subject !== undefined && { actor: grant.subject }),
+    ...(namespace !== undefined && { namespace }),
     request: {
       method: request.method,
       ...(address !== undefined && { address }),

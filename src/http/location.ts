@@ -2,6 +2,7 @@ import type { Forwarded } from './forwarded.ts'
 import { isHost } from './forwarded.ts'
 import { headerOf } from './headers.ts'
 import type { HttpRequest } from './message.ts'
+import { keepingNamespace } from './namespace.ts'
 import { formatRoute, type Route } from './route.ts'
 
 /** Writes the URLs that clients come back to. */
@@ -23,12 +24,10 @@ export function createLocator(
 ): Locator {
   if (publicUrl !== undefined) {
     const { origin, path } = readPublicUrl(publicUrl)
-    return {
-      location: (_request, route) => origin + formatRoute(route, path).url,
-      link: (_request, route) => formatRoute(route, path).url,
-    }
+    const link: Locator['link'] = (request, route) => keepingNamespace(request, formatRoute(route, path).url)
+    return { link, location: (request, route) => origin + link(request, route) }
   }
-  const link: Locator['link'] = (request, route) => formatRoute(route, request.mountPath).url
+  const link: Locator['link'] = (request, route) => keepingNamespace(request, formatRoute(route, request.mountPath).url)
   return { link, location: (request, route) => originOf(request, forwarded(request)) + link(request, route) }
 }
 

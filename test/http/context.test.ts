@@ -54,6 +54,23 @@ describe('the context of an operation', () => {
     expect(context.request).toEqual({ method: 'DELETE' })
   })
 
+  it.each([
+    [`${url}?ns=docker.io`, {}, 'docker.io'],
+    [`${url}?n=1&ns=localhost%3A5000`, {}, 'localhost:5000'],
+    [url, { 'oci-namespace': 'quay.io' }, 'quay.io'],
+    [`${url}?ns=docker.io`, { 'oci-namespace': 'quay.io' }, 'docker.io'],
+    [`${url}?ns=`, {}, undefined],
+    [`${url}?dns=docker.io`, {}, undefined],
+    [url, { 'oci-namespace': '' }, undefined],
+  ])('tells which registry the client has in mind: %s %j', async (of, headers, namespace) => {
+    expect((await contextOf(requestOf('DELETE', of, { headers }))).namespace).toBe(namespace)
+  })
+
+  it('is refused to a client that has two registries in mind', async () => {
+    const { status, error } = await client().send('GET', `${url}?ns=docker.io&ns=quay.io`)
+    expect([status, error.code, error.detail]).toEqual([400, 'UNSUPPORTED', { parameter: 'ns' }])
+  })
+
   it("tells a client's address from behind a trusted proxy, and from nobody else", async () => {
     const headers = { 'x-forwarded-for': '203.0.113.9, 198.51.100.7', 'x-forwarded-host': 'hub.test' }
     const options = { trustedProxies: ['10.0.0.0/8'] }

@@ -91,4 +91,16 @@ describe('Link', () => {
     }
     expect((await get('/v2/_catalog?n=1')).headers.link).toBe('</deep/v2/_catalog?n=1&last=a>; rel="next"')
   })
+
+  it('asks for the same registry as the request that it follows', async () => {
+    const { get, send, registry } = client()
+    await registry.repository('a').manifests.put(Buffer.from('{}'), { mediaType: 'application/x', tags: ['t', 'u'] })
+    const { headers } = await get('/v2/a/tags/list?ns=localhost:5000&n=1')
+    expect(headers.link).toBe('</v2/a/tags/list?n=1&last=t&ns=localhost%3A5000>; rel="next"')
+    const upload = await send('POST', '/v2/a/blobs/uploads/?ns=docker.io')
+    expect(upload.headers.location).toMatch(/^\/v2\/a\/blobs\/uploads\/[0-9a-f-]+\?ns=docker\.io$/)
+    expect((await get('/v2/a/tags/list?n=1', { 'oci-namespace': 'docker.io' })).headers.link).toBe(
+      '</v2/a/tags/list?n=1&last=t>; rel="next"',
+    )
+  })
 })
