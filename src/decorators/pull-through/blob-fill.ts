@@ -89,8 +89,9 @@ export class BlobFill {
     return describe(this.#options.digest, (await untilAborted(this.#opened, signal)).size)
   }
 
-  /** Ends it at once, and fails its readers with `reason`. */
+  /** Ends it and fails its readers with `reason`; what has arrived whole is left to be kept. */
   abort(reason: Error): void {
+    if (!this.#isFetching) return
     this.#end()
     this.#controller.abort(reason)
   }
