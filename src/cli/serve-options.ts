@@ -3,6 +3,7 @@ import type { Sparseness } from '../storage/storage-core.ts'
 import { CliError, EXIT_USAGE } from './cli-error.ts'
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.ts'
 import { parseOptions } from './options.ts'
+import { type ProxyOption, parseCacheSize, parseProxies } from './proxy-options.ts'
 
 export const SERVE_OPTIONS = {
   listen: { value: 'HOST:PORT', default: '127.0.0.1:5000', help: 'where to listen; port 0 takes any free one' },
@@ -15,6 +16,19 @@ export const SERVE_OPTIONS = {
     value: 'none|index|all',
     default: 'index',
     help: 'what a pushed manifest may refer to that is not here: nothing, platforms of an index, or anything',
+  },
+  proxy: {
+    value: 'PREFIX=URL',
+    repeatable: true,
+    help: 'pull what is called PREFIX/… here through from the registry at URL, and keep it: docker.io=https://registry-1.docker.io; a URL alone is for everything that no PREFIX has. Nothing can be pushed under these names. May be repeated',
+  },
+  'proxy-auth': {
+    value: 'FILE',
+    help: 'logins for these registries, as in docker’s config.json; without it, those of docker, podman and wharfage login',
+  },
+  'proxy-cache-size': {
+    value: 'BYTES',
+    help: 'how much of them is kept, 50G say; the least recently used is unlinked first. Without it, everything is kept',
   },
   'public-url': {
     value: 'URL',
@@ -39,6 +53,9 @@ export interface ServeOptions {
   /** As given; `openStorage` reads it. */
   readonly storage: string
   readonly sparse: Sparseness
+  readonly proxies: readonly ProxyOption[]
+  readonly proxyAuth: string | undefined
+  readonly proxyCacheBytes: number | undefined
   readonly publicUrl: URL | undefined
   readonly redirect: boolean
   readonly readOnly: boolean
@@ -60,6 +77,7 @@ export function parseServeOptions(args: readonly string[]): ServeOptions {
     address,
     storage: values.storage,
     sparse: parseSparse(values.sparse),
+    ...parseProxying(values.proxy, values['proxy-auth'], values['proxy-cache-size']),
     publicUrl: values['public-url'] === undefined ? undefined : parsePublicUrl(values['public-url']),
     redirect: !values['no-redirect'],
     readOnly: values['read-only'],
@@ -74,6 +92,20 @@ function parseSparse(text: string): Sparseness {
     `--sparse ${text}: expected none, index or all${guess === undefined ? '' : `; did you mean ${guess}?`}`,
     EXIT_USAGE,
   )
+}
+
+function parseProxying(
+  proxies: readonly string[],
+  proxyAuth: string | undefined,
+  size: string | undefined,
+): Pick<ServeOptions, 'proxies' | 'proxyAuth' | 'proxyCacheBytes'> {
+  const alone = proxyAuth !== undefined ? '--proxy-auth' : size !== undefined ? '--proxy-cache-size' : undefined
+  if (proxies.length === 0 && alone !== undefined) throw new CliError(`${alone} needs a --proxy`, EXIT_USAGE)
+  return {
+    proxies: parseProxies(proxies),
+    proxyAuth,
+    proxyCacheBytes: size === undefined ? undefined : parseCacheSize(size),
+  }
 }
 
 function parsePublicUrl(text: string): URL {

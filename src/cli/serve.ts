@@ -8,6 +8,7 @@ import { Registry } from '../registry.ts'
 import { CliError, EXIT_FAILURE, EXIT_OK } from './cli-error.ts'
 import { optionsHelp } from './help.ts'
 import { explainListenError, formatAddress, isLoopback, type ListenAddress } from './listen-address.ts'
+import { openProxyCache } from './proxy-cache.ts'
 import { parseServeOptions, SERVE_OPTIONS, type ServeOptions } from './serve-options.ts'
 import { untilStopped } from './shutdown.ts'
 import { openStorage } from './storage.ts'
@@ -33,10 +34,11 @@ export function serveHelp(): string {
 export async function serve(args: readonly string[]): Promise<number> {
   const options = parseServeOptions(args)
   const storage = await openStorage(options.storage)
+  const proxy = options.proxies.length > 0 ? await openProxyCache(storage.driver, options) : undefined
   const registry = new Registry({
     storage: storage.driver,
     sparse: options.sparse,
-    ...(options.readOnly && { use: [readOnly()] }),
+    use: [...(options.readOnly ? [readOnly()] : []), ...(proxy ? [proxy.decorator] : [])],
   })
   try {
     const server = createRegistryServer(registry, {
@@ -49,6 +51,7 @@ export async function serve(args: readonly string[]): Promise<number> {
     announce(address, storage.description, options)
     return (await stopped) === 'finished' ? EXIT_OK : EXIT_FAILURE
   } finally {
+    await proxy?.close()
     await registry.close()
   }
 }
@@ -71,6 +74,9 @@ function announce(address: ListenAddress, storage: string, options: ServeOptions
   const reachable = options.publicUrl?.host ?? formatAddress(wildcard ? { ...address, host: hostname() } : address)
   console.log(`listening on http://${formatAddress(address)}`)
   console.log(`images are in ${storage}`)
+  for (const { prefix, url } of options.proxies) {
+    console.log(`pulls ${prefix === undefined ? 'all' : `${prefix}/…`} through from ${url.href}`)
+  }
   if (!options.readOnly) {
     console.log(`push one:\n  docker tag IMAGE ${reachable}/IMAGE\n  docker push ${reachable}/IMAGE`)
   }

@@ -8,6 +8,9 @@ describe('parseServeOptions', () => {
       address: { host: '127.0.0.1', port: 5000 },
       storage: 'file:./registry-data',
       sparse: 'index',
+      proxies: [],
+      proxyAuth: undefined,
+      proxyCacheBytes: undefined,
       publicUrl: undefined,
       redirect: true,
       readOnly: false,
@@ -27,7 +30,46 @@ describe('parseServeOptions', () => {
     })
   })
 
+  it('pulls through from several registries', () => {
+    const { proxies, proxyAuth, proxyCacheBytes } = parseServeOptions([
+      ...['--proxy', 'docker.io=https://registry-1.docker.io', '--proxy', 'https://registry.example/a=b'],
+      ...['--proxy=mirror/hub=http://10.0.0.7:5000', '--proxy-auth', 'auth.json', '--proxy-cache-size', '50g'],
+    ])
+    expect(proxies.map(({ prefix, url }) => [prefix, url.href])).toEqual([
+      ['docker.io', 'https://registry-1.docker.io/'],
+      [undefined, 'https://registry.example/a=b'],
+      ['mirror/hub', 'http://10.0.0.7:5000/'],
+    ])
+    expect(proxyAuth).toBe('auth.json')
+    expect(proxyCacheBytes).toBe(50 * 2 ** 30)
+  })
+
+  it('never repeats a password', () => {
+    for (const text of [
+      'hub=https://ci:s3cr3t@registry.example',
+      'https://ci:s3c@r3t@a/',
+      'HUB=https://ci:s3cr3t@a/',
+    ]) {
+      const parse = () => parseServeOptions(['--proxy', text])
+      expect(parse).toThrow('leave the password out')
+      expect(parse).not.toThrow(/s3c/)
+    }
+  })
+
   it.each([
+    [['--proxy', 'registry.example'], '--proxy registry.example: expected PREFIX=URL'],
+    [['--proxy', 'hub=registry.example'], '--proxy registry.example: expected PREFIX=URL'],
+    [['--proxy', 'hub=ftp://a/'], '--proxy ftp://a/: expected PREFIX=URL'],
+    [['--proxy', 'hub=https://a/?x=y'], '--proxy https://a/?x=y: expected PREFIX=URL'],
+    [['--proxy', 'localhost:5000=https://a/'], 'expected PREFIX=URL with a prefix such as docker.io'],
+    [['--proxy', '=https://a/'], 'expected PREFIX=URL with a prefix such as docker.io'],
+    [['--proxy', 'a=https://a/', '--proxy', 'a=https://b/'], '--proxy is given twice for a'],
+    [['--proxy', 'https://a/', '--proxy', 'https://b/'], '--proxy is given twice for everything'],
+    [['--proxy-auth', 'auth.json'], '--proxy-auth needs a --proxy'],
+    [['--proxy-cache-size', '1G'], '--proxy-cache-size needs a --proxy'],
+    [['--proxy', 'https://a/', '--proxy-cache-size', '0'], '--proxy-cache-size 0: expected a number of bytes'],
+    [['--proxy', 'https://a/', '--proxy-cache-size', '1.5G'], '--proxy-cache-size 1.5G: expected a number of bytes'],
+    [['--proxy', 'https://a/', '--proxy-cache-size', '1GB'], '--proxy-cache-size 1GB: expected a number of bytes'],
     [['--sparse', 'indx'], '--sparse indx: expected none, index or all; did you mean index?'],
     [['--sparse', 'sometimes'], '--sparse sometimes: expected none, index or all'],
     [['--public-url', 'registry.example.com'], '--public-url registry.example.com: expected an http or https URL'],
