@@ -4,6 +4,7 @@ import { guard } from '../../src/decorators/guard.ts'
 import { immutableTags } from '../../src/decorators/immutable-tags.ts'
 import { policy } from '../../src/decorators/policy.ts'
 import { prefix } from '../../src/decorators/prefix.ts'
+import { pullThrough } from '../../src/decorators/pull-through.ts'
 import { readOnly } from '../../src/decorators/read-only.ts'
 import { select } from '../../src/decorators/select.ts'
 import { memory } from '../../src/drivers/memory.ts'
@@ -38,6 +39,8 @@ function withLaterMethods(called: string[]): Backend {
   }
 }
 
+const ALL = ['blobs', 'manifests', 'tags'] as const
+
 /** Which stores a decorator restricts: there, what it has not heard of is refused. */
 const RESTRICTED: readonly (readonly [name: string, decorator: Decorator, stores: readonly StoreName[]])[] = [
   ['readOnly', readOnly(), ['blobs', 'manifests', 'tags']],
@@ -46,6 +49,8 @@ const RESTRICTED: readonly (readonly [name: string, decorator: Decorator, stores
   ['select of another repository', select('other'), ['blobs', 'manifests', 'tags']],
   ['prefix', prefix('team/'), ['blobs', 'manifests', 'tags']],
   ['policy', policy({}), ['manifests']],
+  ['pullThrough', pullThrough([{ name: 'hub', backend: new Registry({ storage: memory() }), prefix: '' }]), ALL],
+  ['pullThrough of another repository', pullThrough([]), ALL],
   ['guard', guard({ beforeManifest: () => undefined }), ['manifests', 'tags']],
 ]
 

@@ -430,6 +430,15 @@ describe('what a pull leaves behind', () => {
   })
 })
 
+describe('what has arrived when the cache is closed', () => {
+  it('is kept', async () => {
+    const { here, digest, layer, cache, local } = await withLayer()
+    expect((await whole(await here.blobs.open(digest))).equals(layer)).toBe(true)
+    await cache.close()
+    expect(await collect(local.repository('hub/app').blobs.list())).toEqual([digest])
+  })
+})
+
 describe('a large blob', () => {
   it('takes no more memory than a small one', async () => {
     const size = 512 * 1024 * 1024
