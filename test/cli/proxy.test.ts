@@ -33,7 +33,7 @@ describe('wharfage serve --proxy', () => {
       return [manifest.body, layer.body.toString(), refused.status]
     }
     await using command = serve(directory, ...args)
-    expect(await pull(await command.listening())).toEqual([Buffer.from(image.content), 'layer', 403])
+    expect(await pull(await command.listening())).toEqual([Buffer.from(image.content), 'layer', 405])
     expect(command.stdout).toContain(`pulls hub/… through from ${upstream.url}/`)
     command.kill('SIGTERM')
     expect(await command.exit).toEqual({ code: 0, signal: null })
@@ -43,7 +43,7 @@ describe('wharfage serve --proxy', () => {
     expect(entries).toHaveLength(2)
     await upstream.stop()
     await using later = serve(directory, ...args)
-    expect(await pull(await later.listening())).toEqual([Buffer.from(image.content), 'layer', 403])
+    expect(await pull(await later.listening())).toEqual([Buffer.from(image.content), 'layer', 405])
     later.kill('SIGTERM')
     expect(await later.exit).toEqual({ code: 0, signal: null })
     expect(await readdir(join(directory, 'registry-data/docker/registry/v2/repositories'))).toEqual(['hub'])

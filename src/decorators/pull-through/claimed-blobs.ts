@@ -54,8 +54,7 @@ export class ClaimedBlobs implements Blobs {
   async open(digest: Digest, options: OpenBlobOptions = {}): Promise<BlobReader> {
     const { keeper } = this.#core.options
     await keeper.ready()
-    const range = this.#isWhole(digest, options.range) ? undefined : options.range
-    const reader = (await this.#openHere(digest, options, range)) ?? (await this.#openThere(digest, options, range))
+    const reader = (await this.#openHere(digest, options)) ?? (await this.#openThere(digest, options))
     this.#core.tellOf(this.#claim, 'blob', digest, { type: 'pushed', bytes: reader.body.size })
     return reader
   }
@@ -99,16 +98,13 @@ export class ClaimedBlobs implements Blobs {
   }
 
   /** From the store, or from what is on its way there. */
-  async #openHere(
-    digest: Digest,
-    options: OpenBlobOptions,
-    range: ByteRange | undefined,
-  ): Promise<BlobReader | undefined> {
+  async #openHere(digest: Digest, options: OpenBlobOptions): Promise<BlobReader | undefined> {
+    const { range, signal } = options
     const key = keyOf(this.#claim, digest)
     for (;;) {
       const fill = this.#core.fills.get(key)
-      if (fill !== undefined && (range === undefined || (await hasArrived(fill, range)))) {
-        const reader = await fill.read(range, options.signal)
+      if (fill !== undefined && (this.#isWhole(digest, range) || (await hasArrived(fill, range)))) {
+        const reader = await fill.read(range, signal)
         this.#hit(digest)
         return reader
       }
@@ -124,13 +120,12 @@ export class ClaimedBlobs implements Blobs {
   }
 
   /** A range goes straight to the upstream: whoever wants some of a large layer need not wait for the rest, and it cannot be verified. */
-  async #openThere(digest: Digest, options: OpenBlobOptions, range: ByteRange | undefined): Promise<BlobReader> {
+  async #openThere(digest: Digest, { range, signal }: OpenBlobOptions): Promise<BlobReader> {
     const { calls, rangeMiss } = this.#core.options
-    const { signal } = options
     const key = keyOf(this.#claim, digest)
     const fill = this.#core.fills.get(key)
-    if (range === undefined) {
-      const reader = await (fill ?? this.#startFill(digest)).read(undefined, signal)
+    if (range === undefined || this.#isWhole(digest, range)) {
+      const reader = await (fill ?? this.#startFill(digest)).read(range, signal)
       this.#core.tellOf(this.#claim, 'blob', digest, { type: fill === undefined ? 'miss' : 'hit' })
       return reader
     }
@@ -192,8 +187,8 @@ export class ClaimedBlobs implements Blobs {
 const OCTET_STREAM = 'application/octet-stream'
 
 /** Whether a range begins in what is here already; the rest of it then comes as fast as it would from the upstream. */
-async function hasArrived(fill: BlobFill, range: ByteRange): Promise<boolean> {
-  return range.start < (await fill.readable)
+async function hasArrived(fill: BlobFill, range: ByteRange | undefined): Promise<boolean> {
+  return (range?.start ?? 0) < (await fill.readable)
 }
 
 async function orAbsent<T>(answer: Promise<T>): Promise<T | undefined> {

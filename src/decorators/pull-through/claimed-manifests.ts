@@ -56,15 +56,12 @@ export class ClaimedManifests implements Manifests {
     return this.#core.local(this.#claim).manifests.list(options)
   }
 
-  /** Those of both sides; while the upstream cannot tell, those that are here. */
-  async *referrers(subject: Digest, options: ReferrersOptions = {}): AsyncGenerator<Descriptor> {
-    const here = this.#core.local(this.#claim).manifests.referrers(subject, options)
-    const there = listingWithFallback(
-      this.#askReferrers(subject, options),
-      (error) => isOutage(error) || isAbsent(error),
-      nothing,
-    )
-    yield* mergeListings(here, there, ({ digest }) => digest)
+  /** Those of both sides; while the upstream cannot tell, those that are here, where there are any. */
+  referrers(subject: Digest, options: ReferrersOptions = {}): AsyncIterable<Descriptor> {
+    const here = () => this.#core.local(this.#claim).manifests.referrers(subject, options)
+    const there = listingWithFallback(this.#askReferrers(subject, options), isAbsent, none)
+    const both = mergeListings(here(), there, ({ digest }) => digest)
+    return listingWithFallback(both, isOutage, (error) => orError(here(), error))
   }
 
   async *#askReferrers(subject: Digest, options: ReferrersOptions): AsyncGenerator<Descriptor> {
@@ -103,4 +100,14 @@ export class ClaimedManifests implements Manifests {
   }
 }
 
-async function* nothing(): AsyncGenerator<never> {}
+async function* none(): AsyncGenerator<never> {}
+
+/** An empty list would say that there is nothing, which is what could not be told. */
+async function* orError<T>(items: AsyncIterable<T>, error: unknown): AsyncGenerator<T> {
+  let isEmpty = true
+  for await (const item of items) {
+    isEmpty = false
+    yield item
+  }
+  if (isEmpty) throw error
+}

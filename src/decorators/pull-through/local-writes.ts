@@ -82,11 +82,11 @@ export class LocalWrites {
     this.#core.options.keeper.deleted(this.#claim.localName)
   }
 
-  /** @throws {@link RegistryError} `DENIED` */
+  /** @throws {@link RegistryError} `UNSUPPORTED` */
   async #open(): Promise<Repository> {
     const { localName, upstream } = this.#claim
     if (!this.#core.options.writable) {
-      throw new RegistryError('DENIED', {
+      throw new RegistryError('UNSUPPORTED', {
         message: `${localName} is pulled through from ${upstream.name} and cannot be changed here: push under another name`,
         detail: { name: localName, upstream: upstream.name },
       })

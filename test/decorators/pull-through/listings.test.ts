@@ -62,6 +62,14 @@ describe('referrers', () => {
     expect((await collect(here.manifests.referrers(image.digest))).map(({ digest }) => digest)).toEqual([all[1]])
   })
 
+  it('are not "none" while the upstream cannot tell, and none are here', async () => {
+    const { here, image, upstream } = await withTags()
+    await here.manifests.get('a')
+    expect(await collect(here.manifests.referrers(image.digest))).toEqual([])
+    upstream.failure = DOWN
+    await expectRefusal(collect(here.manifests.referrers(image.digest)), 'UNAVAILABLE', 503)
+  })
+
   it('are none of a repository that is nowhere', async () => {
     const { backend, image } = await withTags()
     expect(await collect(backend.repository('hub/none').manifests.referrers(image.digest))).toEqual([])

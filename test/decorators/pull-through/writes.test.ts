@@ -25,8 +25,8 @@ describe('a push to a repository of an upstream', () => {
   it.each(WRITES)('is refused, with the reason: %s', async (_, write) => {
     const { backend, upstream } = newCache()
     await expect(write(backend.repository('hub/app'))).rejects.toMatchObject({
-      code: 'DENIED',
-      status: 403,
+      code: 'UNSUPPORTED',
+      status: 405,
       message: 'hub/app is pulled through from hub and cannot be changed here: push under another name',
     })
     expect(upstream.asked).toEqual([])
@@ -35,7 +35,7 @@ describe('a push to a repository of an upstream', () => {
   it('is refused by whatever way the repository is named', async () => {
     const { backend } = newCache({ upstream: { namespaces: ['hub.example'] } })
     const { blobs } = backend.repository('app')
-    await expectRefusal(blobs.put(bytes('x'), { namespace: 'hub.example' }), 'DENIED')
+    await expectRefusal(blobs.put(bytes('x'), { namespace: 'hub.example' }), 'UNSUPPORTED')
     await expectRefusal(blobs.put(bytes('x'), { namespace: 'other.example' }), 'DENIED')
     await blobs.put(bytes('x'))
   })
