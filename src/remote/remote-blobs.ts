@@ -185,7 +185,11 @@ export class RemoteBlobs implements Blobs {
       context,
     })
     if (response.status === 201) return true
-    if (response.headers.location !== undefined) await this.#upload(response).cancel()
+    // An upload in its place. That it cannot be dropped says nothing of the mount; the registry drops it by and by.
+    if (response.headers.location !== undefined)
+      await this.#upload(response)
+        .cancel()
+        .catch(() => {})
     return false
   }
 

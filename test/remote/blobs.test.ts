@@ -256,6 +256,15 @@ describe('RemoteBlobs.open', () => {
 })
 
 describe('RemoteBlobs.mount', () => {
+  it('is not done by a registry that cannot even drop the upload it began instead', async () => {
+    const rigged = await rig()
+    rigged.intercept = always('DELETE', UPLOAD, status(400))
+    await expect(rigged.remote.repository('team/app').blobs.mount(DIGEST, 'team/base')).rejects.toMatchObject({
+      code: 'BLOB_UNKNOWN',
+    })
+    expect(rigged.lines().filter((line) => line.startsWith('DELETE'))).toHaveLength(1)
+  })
+
   it('asks with the source, and moves no byte', async () => {
     const { remote, registry, lines } = await rig()
     await registry.repository('team/base').blobs.put(HELLO)
