@@ -102,6 +102,25 @@ describe('HttpClient', () => {
     expect(ports.size).toBe(1)
   })
 
+  it('sends many requests with one signal, and is taken for no leak', async () => {
+    const warnings: Error[] = []
+    const note = (warning: Error) => warnings.push(warning)
+    process.on('warning', note)
+    onTestFinished(() => void process.off('warning', note))
+    const server = createServer((_req, res) => res.end('hello'))
+    const url = new URL(await listen(server))
+    const client = new HttpClient()
+    onTestFinished(() => client.close())
+    const { signal } = new AbortController()
+    const send = async () => {
+      const { body } = await client.send({ method: 'GET', url, headers: {}, signal })
+      for await (const _ of body);
+    }
+    await Promise.all(Array.from({ length: 20 }, send))
+    await new Promise(setImmediate)
+    expect(warnings).toEqual([])
+  })
+
   it('lets what must be public use no connection that was made without looking', async () => {
     const server = createServer((_req, res) => res.end('hello'))
     const url = new URL((await listen(server)).replace('127.0.0.1', 'localhost'))

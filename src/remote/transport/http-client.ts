@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import { Readable } from 'node:stream'
@@ -65,6 +65,8 @@ export class HttpClient {
   async send(request: RemoteRequest): Promise<RemoteResponse> {
     const { method, url, headers, body, signal } = request
     signal?.throwIfAborted()
+    // Many requests of one caller share its signal, and Node would take them for a leak.
+    if (signal) setMaxListeners(0, signal)
     const publicOnly = request.publicOnly === true
     // An address is looked up by no socket, and a name by the proxy where there is one.
     if (publicOnly && isPrivateHost(url.hostname)) throw unreachable(url, new ForbiddenAddressError(url.hostname))
