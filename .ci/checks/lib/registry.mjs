@@ -56,8 +56,8 @@ async function startDistribution(scope, storage) {
   }
 }
 
-/** Writes a configuration for Distribution over `storage` and resolves to its path. */
-export async function distributionConfig(scope, storage) {
+/** Writes a configuration for Distribution over `storage` and resolves to its path; `http` is added to, the rest replaced. */
+export async function distributionConfig(scope, storage, { http, ...more } = {}) {
   const path = join(await scope.tempDir('distribution'), 'config.json')
   const driver = distributionDriver(storage)
   const config = {
@@ -65,7 +65,8 @@ export async function distributionConfig(scope, storage) {
     log: { level: 'info', accesslog: { disabled: true } },
     // Purging looks at the whole tree on its own schedule; a check must see only what it asked for.
     storage: { ...driver, delete: { enabled: true }, maintenance: { uploadpurging: { enabled: false } } },
-    http: { addr: '127.0.0.1:0', secret: 'one secret for every turn' },
+    http: { addr: '127.0.0.1:0', secret: 'one secret for every turn', ...http },
+    ...more,
   }
   await writeFile(path, JSON.stringify(config))
   return path
