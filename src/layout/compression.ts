@@ -7,16 +7,20 @@ export const MAGIC_BYTES = 6
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2'
 
-const MAGIC: readonly [Compression, readonly number[]][] = [
+/** `undefined` for a byte that may be any. */
+const MAGIC: readonly [Compression, readonly (number | undefined)[]][] = [
   ['gzip', [0x1f, 0x8b]],
   ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],
   ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
-  ['bzip2', [0x42, 0x5a, 0x68]],
+  // Longer than `BZh`, with which the name of a file in a tar may begin.
+  ['bzip2', [0x42, 0x5a, 0x68, undefined, 0x31, 0x41]],
 ]
 
 /** How content is compressed that begins with these bytes. */
 export function compressionOf(start: Uint8Array): Compression {
-  return MAGIC.find(([, bytes]) => bytes.every((byte, index) => start[index] === byte))?.[0] ?? 'none'
+  return (
+    MAGIC.find(([, bytes]) => bytes.every((byte, index) => byte === undefined || start[index] === byte))?.[0] ?? 'none'
+  )
 }
 
 /**

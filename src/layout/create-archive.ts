@@ -9,7 +9,7 @@ import { BufferPool } from '../drivers/filesystem/buffer-pool.ts'
 import { DirectorySync } from '../drivers/filesystem/directory-sync.ts'
 import { isMissing } from '../drivers/filesystem/errors.ts'
 import { FileBody } from '../drivers/filesystem/file-body.ts'
-import { nodeFileOps } from '../drivers/filesystem/file-ops.ts'
+import { type FileOps, nodeFileOps } from '../drivers/filesystem/file-ops.ts'
 import { RegistryError } from '../errors.ts'
 import type { Platform } from '../spec/descriptor.ts'
 import { ArchiveFile } from './archive-file.ts'
@@ -54,7 +54,8 @@ export interface NewArchive extends LayoutBackend {
  * what had it before. An archive for a stream is made as a temporary file first, and sent front to back: whoever reads it gets all or,
  * where something fails on the way, nothing.
  *
- * @throws `UNAVAILABLE` when no file can be made there, `NAME_UNKNOWN` when there is no such directory
+ * @throws `UNAVAILABLE` when no file can be made there, `NAME_UNKNOWN` when there is no such directory,
+ * `UNSUPPORTED` for what is no file
  * @example
  * await using archive = await createArchive('images.tar', { format: 'docker' })
  * await pushTo(archive.repository('team/app'))
@@ -148,7 +149,7 @@ class ArchiveWriter extends LayoutBackend implements NewArchive {
 async function outputFile(path: string): Promise<Output> {
   if (path === '') throw new TypeError('createArchive() takes the path of a file, or a stream to write to')
   const ops = fileOpsFor(path)
-  const target = resolve(path)
+  const target = await targetOf(ops, path)
   const prefix = `.${basename(target)}.wharfage-`
   const directory = dirname(target)
   const temporary = join(directory, prefix + randomUUID())
@@ -158,7 +159,7 @@ async function outputFile(path: string): Promise<Output> {
     throw new RegistryError('NAME_UNKNOWN', { message: `there is no directory ${directory}`, cause: error })
   })
   const file = new ArchiveFile(ops, fd)
-  for (const { name } of await ops.readdir(directory)) {
+  for (const { name } of await ops.readdir(directory).catch(() => [])) {
     if (name.startsWith(prefix)) await removeLeftover(ops, join(directory, name))
   }
   let isPublished = false
@@ -177,6 +178,21 @@ async function outputFile(path: string): Promise<Output> {
       if (!isPublished) await ops.unlink(temporary).catch(ignoreMissing)
     },
   }
+}
+
+/** Where the archive will be: behind a symbolic link, what it leads to. A device or a pipe would be replaced by a file. */
+async function targetOf(ops: FileOps, path: string): Promise<string> {
+  const target = await ops.realpath(resolve(path)).catch((error: unknown) => {
+    ignoreMissing(error)
+    return resolve(path)
+  })
+  const there = await ops.lstat(target).catch(ignoreMissing)
+  if (there === undefined || there.isFile()) return target
+  throw new RegistryError('UNSUPPORTED', {
+    message: there.isDirectory()
+      ? `${path} is a directory: layoutDirectory() writes a layout in one`
+      : `${path} is no file: hand in a stream that leads there`,
+  })
 }
 
 async function outputStream(sink: Writable, temporaryDirectory: string | undefined): Promise<Output> {
@@ -199,7 +215,7 @@ function truncate({ fd }: ArchiveFile, size: number): Promise<void> {
   return new Promise((done, fail) => ftruncate(fd, size, (error) => (error ? fail(error) : done())))
 }
 
-function ignoreMissing(error: unknown): void {
+function ignoreMissing(error: unknown): undefined {
   if (!isMissing(error)) throw error
 }
 

@@ -6,6 +6,7 @@ import type { ByteSource } from '../bytes.ts'
 import { consume } from '../drivers/consume.ts'
 import { Appender } from '../drivers/filesystem/appender.ts'
 import { BufferPool } from '../drivers/filesystem/buffer-pool.ts'
+import { adviceOn } from '../drivers/filesystem/errors.ts'
 import { NOFOLLOW } from '../drivers/filesystem/file-ops.ts'
 import { RegistryError } from '../errors.ts'
 import { ArchiveFile } from './archive-file.ts'
@@ -20,13 +21,15 @@ export interface SpoolOptions {
 /**
  * A temporary file, open to write and read. Its name is taken away at once: nobody else finds it, and it goes with the descriptor,
  * also when this process is killed.
+ *
+ * @throws {@link RegistryError} `UNAVAILABLE`
  */
 export async function temporaryFile(directory: string = tmpdir()): Promise<ArchiveFile> {
   const ops = fileOpsFor(directory)
   const path = join(directory, `wharfage-${randomUUID()}`)
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | NOFOLLOW
   const fd = await new Promise<number>((resolve, reject) => {
-    open(path, flags, 0o600, (error, opened) => (error ? reject(error) : resolve(opened)))
+    open(path, flags, 0o600, (error, opened) => (error ? reject(noTemporaryFile(directory, error)) : resolve(opened)))
   })
   const file = new ArchiveFile(ops, fd)
   try {
@@ -36,6 +39,11 @@ export async function temporaryFile(directory: string = tmpdir()): Promise<Archi
     throw error
   }
   return file
+}
+
+function noTemporaryFile(directory: string, cause: NodeJS.ErrnoException): RegistryError {
+  const message = `no temporary file can be made in ${directory}: ${adviceOn(cause) ?? cause.code}`
+  return new RegistryError('UNAVAILABLE', { message, cause })
 }
 
 /**

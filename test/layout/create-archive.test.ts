@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs'
-import { readdir, readFile, utimes, writeFile } from 'node:fs/promises'
+import { readdir, readFile, readlink, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
@@ -174,6 +174,15 @@ describe('an archive that was written', () => {
     expect((await readFile(path)).byteLength).toBe(padded + 1024 + 1024)
   })
 
+  it('goes where a symbolic link leads, and leaves the link', async () => {
+    const directory = await newDirectory()
+    await writeFile(join(directory, 'target.tar'), 'the one before')
+    await symlink('target.tar', join(directory, 'link.tar'))
+    await (await createArchive(join(directory, 'link.tar'), DOCKER)).finish()
+    expect(await readlink(join(directory, 'link.tar'))).toBe('target.tar')
+    expect((await filesOf(join(directory, 'target.tar'))).has('index.json')).toBe(true)
+  })
+
   it('is the same file for the same images, pushed in the same order', async () => {
     const directory = await newDirectory()
     for (const name of ['one', 'two']) {
@@ -259,6 +268,10 @@ describe('createArchive', () => {
       "'oci' or 'docker'",
     )
     await expect(createArchive(7 as unknown as string, DOCKER)).rejects.toThrow('not the number 7')
+    await expect(createArchive(directory, DOCKER)).rejects.toThrow('layoutDirectory() writes a layout in one')
+    await expect(createArchive('/dev/null', DOCKER)).rejects.toThrow('hand in a stream')
+    const nowhere = { ...DOCKER, temporaryDirectory: join(directory, 'none') }
+    await expect(createArchive(new PassThrough(), nowhere)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
     const typo = { format: 'tar' } as unknown as CreateArchiveOptions
     await expect(createArchive(join(directory, 'a.tar'), typo)).rejects.toThrow('one of')
     expect(await readdir(directory)).toEqual([])

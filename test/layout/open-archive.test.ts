@@ -207,6 +207,19 @@ describe('an archive of an old docker save', () => {
     expect((await blobs.stat(digestOf(layer))).size).toBe(layer.byteLength)
   })
 
+  it('may have a layer whose first file has a name like the beginning of bzip2', async () => {
+    const layer = tarOf([{ path: 'BZhang', content: 'a name' }])
+    const config = json({ rootfs: { diff_ids: [digestOf(layer)] } })
+    const items = json([{ Config: 'config.json', RepoTags: ['a:1'], Layers: ['layer.tar'] }])
+    const parts = [
+      { path: 'layer.tar', content: layer },
+      { path: 'config.json', content: config },
+      { path: 'manifest.json', content: items },
+    ]
+    await using archive = await openArchive(tarOf(parts))
+    expect((await archive.repository('a').blobs.stat(digestOf(layer))).size).toBe(layer.byteLength)
+  })
+
   it('is verified against the digests in its config', async () => {
     const parts = OLD_DOCKER.map((part) =>
       'content' in part && part.content === LAYER_B ? { ...part, content: 'layer x' } : part,
