@@ -32,7 +32,7 @@ export function optionsHelp(table: OptionTable): string {
   ).join('\n')
 }
 
-function rows(entries: readonly (readonly [left: string, right: string])[]): string[] {
+export function rows(entries: readonly (readonly [left: string, right: string])[]): string[] {
   const left = Math.max(...entries.map(([name]) => name.length)) + INDENT.length
   const hanging = ' '.repeat(INDENT.length + left)
   return entries.map(

@@ -1,7 +1,13 @@
+import { RegistryError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import { CliError, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from './cli-error.ts'
+import { copyCommand, copyHelp } from './copy.ts'
+import { deleteCommand, deleteHelp } from './delete.ts'
 import { generalHelp } from './help.ts'
+import { inspect, inspectHelp } from './inspect.ts'
+import { login, loginHelp, logout, logoutHelp } from './login.ts'
 import { serve, serveHelp } from './serve.ts'
+import { tags, tagsHelp } from './tags.ts'
 import { version } from './version.ts'
 
 interface Command {
@@ -14,6 +20,12 @@ interface Command {
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   serve: { summary: 'serve a registry over HTTP', help: serveHelp, run: serve },
+  copy: { summary: 'copy images between registries, layouts, archives and stores', help: copyHelp, run: copyCommand },
+  tags: { summary: 'list the tags of a repository', help: tagsHelp, run: tags },
+  inspect: { summary: 'show what an image consists of', help: inspectHelp, run: inspect },
+  delete: { summary: 'delete a tag or a manifest', help: deleteHelp, run: deleteCommand },
+  login: { summary: 'log in to a registry', help: loginHelp, run: login },
+  logout: { summary: 'forget a login', help: logoutHelp, run: logout },
 }
 
 /**
@@ -25,13 +37,19 @@ export async function run(args: readonly string[]): Promise<number> {
   try {
     return await dispatch(args)
   } catch (error) {
-    if (!(error instanceof CliError)) {
-      console.error(error)
-      return EXIT_FAILURE
+    if (error instanceof CliError) {
+      console.error(`wharfage: ${error.message}`)
+      return error.exitCode
     }
-    console.error(`wharfage: ${error.message}`)
-    return error.exitCode
+    // A registry's refusal says it all; a failure of ours needs its stack.
+    if (RegistryError.is(error)) console.error(`wharfage: ${error.message}${loginHint(error)}`)
+    else console.error(error)
+    return EXIT_FAILURE
   }
+}
+
+function loginHint({ code }: RegistryError): string {
+  return code === 'UNAUTHORIZED' ? ' (wharfage login HOST logs in)' : ''
 }
 
 async function dispatch([name, ...rest]: readonly string[]): Promise<number> {

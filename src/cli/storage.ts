@@ -94,8 +94,8 @@ async function openBucket(text: string, scheme: keyof typeof STORES): Promise<Op
   return { driver, description: text.replace(/\?.*$/, '') }
 }
 
-/** `file:./data`, `file:/data`, and the URL `file:///data`. */
-function directoryOf(rest: string, text: string): string {
+/** `file:./data`, `file:/data`, and the URL `file:///data`. @throws {@link CliError} */
+export function directoryOf(rest: string, text: string): string {
   if (rest === '') throw new CliError(`--storage ${text}: a directory is missing: file:DIR`, EXIT_USAGE)
   if (rest.startsWith('~')) throw unexpandedHome(rest, text)
   if (!rest.startsWith('//')) return resolve(rest)

@@ -45,7 +45,10 @@ describe('wharfage', () => {
 
   it.each([
     [['srve'], 'wharfage: unknown command "srve": did you mean serve?'],
-    [['frobnicate'], 'wharfage: unknown command "frobnicate": the commands are: serve'],
+    [
+      ['frobnicate'],
+      'wharfage: unknown command "frobnicate": the commands are: serve, copy, tags, inspect, delete, login, logout',
+    ],
     [['--listen', ':0'], 'wharfage: a command is missing before --listen: wharfage serve --listen …'],
     [['serve', '--lisen', ':0'], 'wharfage: unknown option --lisen: did you mean --listen? (--help lists the options)'],
     [

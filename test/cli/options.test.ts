@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { CliError, EXIT_USAGE } from '../../src/cli/cli-error.ts'
 import { optionsHelp } from '../../src/cli/help.ts'
-import { type OptionTable, parseOptions } from '../../src/cli/options.ts'
+import { type OptionTable, parseCommandLine, parseOptions } from '../../src/cli/options.ts'
 
 const TABLE = {
   listen: { value: 'HOST:PORT', default: '127.0.0.1:5000', help: 'where' },
@@ -37,6 +37,31 @@ describe('parseOptions', () => {
     [['--', '--listen'], 'unexpected argument "--listen"'],
   ])('refuses %j: %s', (args, message) => {
     expect(() => parseOptions(args, TABLE)).toThrow(new CliError(`${message} (--help lists the options)`, EXIT_USAGE))
+  })
+})
+
+describe('parseCommandLine', () => {
+  const table = { tag: { value: 'GLOB', repeatable: true, help: 'which' }, quiet: { help: 'no words' } } as const
+  const parse = (...args: readonly string[]) => parseCommandLine(args, table, ['SRC', 'DST'])
+
+  it('gives the arguments that are no options, wherever they stand', () => {
+    expect(parse('a', '--quiet', '-')).toEqual({ values: { tag: [], quiet: true }, positionals: ['a', '-'] })
+    expect(parse('--', '--quiet', 'b')).toEqual({ values: { tag: [], quiet: false }, positionals: ['--quiet', 'b'] })
+  })
+
+  it('lists the values of what is repeatable, for each command line anew', () => {
+    expect(parse('--tag', 'v1*', 'a', '--tag=v2', 'b').values.tag).toEqual(['v1*', 'v2'])
+    expect(parse('a', 'b').values.tag).toEqual([])
+  })
+
+  it.each([
+    [[], 'SRC is missing'],
+    [['a'], 'DST is missing'],
+    [['a', 'b', 'c'], 'unexpected argument "c"'],
+    [['a', 'b', '--quiet', '--quiet'], '--quiet is given twice'],
+    [['a', 'b', '--tag'], '--tag needs a value: --tag GLOB'],
+  ])('refuses %j: %s', (args, message) => {
+    expect(() => parse(...args)).toThrow(new CliError(`${message} (--help lists the options)`, EXIT_USAGE))
   })
 })
 

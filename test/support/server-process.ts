@@ -10,6 +10,13 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null
 }
 
+export interface CommandOptions {
+  readonly cwd?: string
+  readonly env?: NodeJS.ProcessEnv
+  /** What its standard input brings. Absent: nothing. */
+  readonly input?: string
+}
+
 /** A command run as a child: what it prints, and how it ends. */
 export class RunningCommand implements AsyncDisposable {
   readonly #child: ChildProcess
@@ -18,8 +25,11 @@ export class RunningCommand implements AsyncDisposable {
   stderr = ''
 
   /** @param args - of node, the same as runs the tests: a script and what follows it */
-  constructor(args: readonly string[], options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {}) {
-    this.#child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options })
+  constructor(args: readonly string[], options: CommandOptions = {}) {
+    const { input, ...rest } = options
+    const stdin = input === undefined ? 'ignore' : 'pipe'
+    this.#child = spawn(process.execPath, args, { stdio: [stdin, 'pipe', 'pipe'], ...rest })
+    this.#child.stdin?.on('error', () => {}).end(input) // it may end without reading
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text
     })

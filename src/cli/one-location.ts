@@ -1,0 +1,30 @@
+import { EXIT_OK } from './cli-error.ts'
+import { readConnection } from './connection.ts'
+import { untilInterrupted } from './interrupt.ts'
+import type { OpenLocation } from './locations/location.ts'
+import { openLocation } from './locations.ts'
+
+interface ConnectionFlags {
+  readonly creds: string | undefined
+  readonly 'tls-verify': string
+  readonly 'plain-http': boolean
+}
+
+/** Opens the one location of a command, runs it, and closes it. @returns the exit code */
+export async function withLocation(
+  text: string,
+  flags: ConnectionFlags,
+  task: (location: OpenLocation, signal: AbortSignal) => Promise<void>,
+): Promise<number> {
+  const { creds, 'tls-verify': tlsVerify, 'plain-http': plainHttp } = flags
+  const connection = readConnection({ creds, tlsVerify, plainHttp }, '')
+  return untilInterrupted(async (signal) => {
+    const location = await openLocation(text, { ...connection, role: 'source' })
+    try {
+      await task(location, signal)
+    } finally {
+      await location.close()
+    }
+    return EXIT_OK
+  })
+}
