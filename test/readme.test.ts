@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { COPY_OPTIONS } from '../src/cli/copy-options.ts'
+import { DELETE_OPTIONS } from '../src/cli/delete.ts'
 import { serveHelp } from '../src/cli/serve.ts'
 import { SERVE_OPTIONS } from '../src/cli/serve-options.ts'
 import { digestOf } from '../src/spec/digest.ts'
@@ -12,6 +14,9 @@ import { RunningCommand } from './support/server-process.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const README = await readFile(join(ROOT, 'README.md'), 'utf8')
+
+/** Of all commands that are shown. */
+const OPTIONS = { ...SERVE_OPTIONS, ...COPY_OPTIONS, ...DELETE_OPTIONS }
 
 interface Snippet {
   readonly language: string
@@ -169,7 +174,7 @@ describe('README.md', () => {
 
   it('names options of the command and scripts of the package that are there', async () => {
     const flags = [...README.matchAll(/(?<![\w-])--([a-z][a-z-]+)/g)].map(([, name = '']) => name)
-    expect(flags.filter((name) => name !== 'help' && !Object.hasOwn(SERVE_OPTIONS, name))).toEqual([])
+    expect(flags.filter((name) => name !== 'help' && !Object.hasOwn(OPTIONS, name))).toEqual([])
     const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
     const shell = SNIPPETS.filter(({ language }) => language === 'sh')
       .map(({ code }) => code)
