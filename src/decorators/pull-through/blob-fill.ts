@@ -35,6 +35,7 @@ export class BlobFill {
   readonly #options: FillOptions
   readonly #controller = new AbortController()
   readonly #opened: Promise<GrowingFile>
+  #file: GrowingFile | undefined
   /** Resolves when nothing of it runs any longer; never rejects. */
   readonly ended: Promise<void>
   #readers = 0
@@ -56,9 +57,9 @@ export class BlobFill {
       .finally(() => this.#end())
   }
 
-  /** Bytes that a reader could have at once. */
-  get readable(): Promise<number> {
-    return this.#opened.then((file) => file.readable)
+  /** Bytes that a reader could have at once; none before the upstream has answered. */
+  get readable(): number {
+    return this.#file?.readable ?? 0
   }
 
   /**
@@ -99,7 +100,8 @@ export class BlobFill {
   async #open(): Promise<{ readonly file: GrowingFile; readonly source: ByteStream }> {
     const { body } = await this.#options.openUpstream(this.#controller.signal)
     try {
-      return { file: await GrowingFile.create(this.#options.directory, body.size), source: body.stream() }
+      this.#file = await GrowingFile.create(this.#options.directory, body.size)
+      return { file: this.#file, source: body.stream() }
     } catch (error) {
       await body[Symbol.asyncDispose]()
       throw error

@@ -103,7 +103,7 @@ export class ClaimedBlobs implements Blobs {
     const key = keyOf(this.#claim, digest)
     for (;;) {
       const fill = this.#core.fills.get(key)
-      if (fill !== undefined && (this.#isWhole(digest, range) || (await hasArrived(fill, range)))) {
+      if (fill !== undefined && (this.#isWhole(digest, range) || hasArrived(fill, range))) {
         const reader = await fill.read(range, signal)
         this.#hit(digest)
         return reader
@@ -187,8 +187,8 @@ export class ClaimedBlobs implements Blobs {
 const OCTET_STREAM = 'application/octet-stream'
 
 /** Whether a range begins in what is here already; the rest of it then comes as fast as it would from the upstream. */
-async function hasArrived(fill: BlobFill, range: ByteRange | undefined): Promise<boolean> {
-  return (range?.start ?? 0) < (await fill.readable)
+function hasArrived(fill: BlobFill, range: ByteRange | undefined): boolean {
+  return (range?.start ?? 0) < fill.readable
 }
 
 async function orAbsent<T>(answer: Promise<T>): Promise<T | undefined> {

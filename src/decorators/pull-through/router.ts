@@ -48,7 +48,7 @@ export class Router {
         throw new TypeError(`"route" must answer with one of the upstreams, or undefined, not ${kindOf(chosen)}`)
       }
       return repository.startsWith(upstream.prefix)
-        ? claimOf(upstream, repository.slice(upstream.prefix.length))
+        ? this.#claim(upstream, repository.slice(upstream.prefix.length))
         : this.#remote(upstream, repository)
     }
     const { namespace } = context
@@ -57,25 +57,25 @@ export class Router {
       return upstream === undefined ? 'nobody' : this.#remote(upstream, repository)
     }
     const owner = this.#ownerOf(repository)
-    return owner && claimOf(owner, repository.slice(owner.prefix.length))
+    return owner && this.#claim(owner, repository.slice(owner.prefix.length))
   }
 
   /** By the name that the upstream has for it. */
   #remote(upstream: ResolvedUpstream, name: string): Claim | 'nobody' {
     const { remotePrefix } = upstream
     if (!name.startsWith(remotePrefix) || name.length === remotePrefix.length) return 'nobody'
-    const claim = claimOf(upstream, name.slice(remotePrefix.length))
+    return this.#claim(upstream, name.slice(remotePrefix.length))
+  }
+
+  #claim(upstream: ResolvedUpstream, rest: string): Claim | 'nobody' {
+    const { prefix, remotePrefix, singleNames } = upstream
+    const name = singleNames !== undefined && !rest.includes('/') ? `${singleNames}/${rest}` : rest
+    const localName = prefix + name
     // Kept where another's repositories are, it would be taken for one of those.
-    return this.#ownerOf(claim.localName) === upstream ? claim : 'nobody'
+    return this.#ownerOf(localName) === upstream ? { upstream, remoteName: remotePrefix + name, localName } : 'nobody'
   }
 
   #ownerOf(localName: string): ResolvedUpstream | undefined {
     return this.#upstreams.find(({ prefix }) => localName.startsWith(prefix) && localName.length > prefix.length)
   }
-}
-
-function claimOf(upstream: ResolvedUpstream, rest: string): Claim {
-  const { prefix, remotePrefix, singleNames } = upstream
-  const name = singleNames !== undefined && !rest.includes('/') ? `${singleNames}/${rest}` : rest
-  return { upstream, remoteName: remotePrefix + name, localName: prefix + name }
 }

@@ -379,6 +379,19 @@ describe('some bytes of a blob that is not here', () => {
     expect((await all).equals(layer)).toBe(true)
   })
 
+  it('are asked for when they are wanted, however long the upstream takes to begin with the whole', async () => {
+    const { here, digest, layer, upstream } = await withLayer()
+    const { opened: answered, open } = gate()
+    upstream.gate = answered
+    const all = here.blobs.open(digest).then(whole)
+    await turns()
+    upstream.gate = undefined
+    const reader = await here.blobs.open(digest, { range: { start: 5, end: 7 } })
+    expect(await whole(reader)).toEqual(layer.subarray(5, 7))
+    open()
+    expect((await all).equals(layer)).toBe(true)
+  })
+
   it('are not to be had of what has no such bytes, while it is on its way', async () => {
     const { here, digest, layer, sending } = await withHeldLayer()
     const all = here.blobs.open(digest).then(whole)

@@ -70,7 +70,16 @@ describe('Router', () => {
     expect(told(byActor.route('app', { actor: 'alice' }))).toEqual(['quay.io', 'app', 'quay/app'])
     expect(told(byActor.route('quay/app', { actor: 'alice' }))).toEqual(['quay.io', 'app', 'quay/app'])
     expect(told(byActor.route('app', { actor: 'bob' }))).toBe(undefined)
+    // Kept there, it would be the other upstream's.
+    const nested = new Router([quay, team], () => quay)
+    expect(told(nested.route('quay/team/app'))).toBe('nobody')
     expect(told(byActor.route('docker.io/a/b', { actor: 'bob' }))).toEqual(['docker.io', 'a/b', 'docker.io/a/b'])
+  })
+
+  it('keeps no single name where another upstream has its own', () => {
+    const single = new Router([{ ...quay, singleNames: 'team' }, team])
+    expect(told(single.route('quay/app'))).toBe('nobody')
+    expect(told(single.route('quay/team/app'))).toEqual(['team', 'quay/team/app', 'quay/team/app'])
   })
 
   it('is told of a function that invents an upstream', () => {
