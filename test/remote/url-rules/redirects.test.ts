@@ -7,7 +7,7 @@ import { RemoteBackend } from '../../../src/remote/remote-backend.ts'
 import { HttpClient } from '../../../src/remote/transport/http-client.ts'
 import { digestOf } from '../../../src/spec/digest.ts'
 import { bytes } from '../../support/images.ts'
-import { always, type Intercept, listen, type Rig, rig, status } from '../rig.ts'
+import { always, status as headOnly, type Intercept, listen, type Rig, rig } from '../rig.ts'
 import { type Answerer, recordingServers } from '../support/recording-server.ts'
 
 const BOB = { username: 'bob', password: 'secret' }
@@ -31,6 +31,11 @@ async function withOther(answer: Answerer, options: { readonly listed?: boolean 
   await rigged.remote.ping()
   rigged.seen.length = 0
   return { other, rigged, blobs: rigged.remote.repository('team/app').blobs }
+}
+
+/** An answer with nothing in it, and which says so: one without a length may be asked for twice. */
+function status(code: number, headers: Record<string, string>) {
+  return headOnly(code, { 'content-length': '0', ...headers })
 }
 
 /** What a server must not be told by those who were sent there. */
@@ -103,7 +108,7 @@ describe('A redirect', () => {
   it('to the registry’s own origin keeps the credentials', async () => {
     const { rigged } = await withOther(() => ({}))
     rigged.intercept = (req, res) => {
-      if (req.url === BLOB) res.writeHead(307, { location: '/elsewhere' }).end()
+      if (req.url === BLOB) status(307, { location: '/elsewhere' })(req, res)
       else res.end('hello')
       return true
     }
@@ -114,7 +119,7 @@ describe('A redirect', () => {
   it('back to the registry, by whom it sent us to, does not act for its user', async () => {
     const { other, rigged } = await withOther(() => ({ status: 307, headers: { location: `${rigged.url}/v2/secret` } }))
     rigged.intercept = (req, res) => {
-      if (req.url === BLOB) res.writeHead(307, { location: `${other.origin}/bucket` }).end()
+      if (req.url === BLOB) status(307, { location: `${other.origin}/bucket` })(req, res)
       else res.end('hello')
       return true
     }
