@@ -96,6 +96,13 @@ describe('a GET in bulk', () => {
     expect(server.connections).toBe(2)
   })
 
+  it('needs no body of a redirect that does not tell its length', async () => {
+    const server = await scripted('HTTP/1.1 302 Found\r\nLocation: /a\r\n\r\n<a>this</a>')
+    const { status, headers, body } = await client().send({ method: 'GET', url: server.url, headers: {}, bulk: true })
+    expect([status, headers.location, await collect(body)]).toEqual([302, '/a', []])
+    expect(server.connections).toBe(1)
+  })
+
   it('asks again when the server ended a connection that was kept', async () => {
     const server = await scripted(`${PLAIN}hello`, (socket) => socket.destroy(), `${PLAIN}world`)
     const http = client()
@@ -184,6 +191,8 @@ describe('parseResponseHead', () => {
     ['HTTP/1.1 200 OK\r\nContent-Length: 5', 200, 5, true],
     ['HTTP/1.1 206\r\ncontent-length: 0\r\nConnection: Close', 206, 0, false],
     ['HTTP/1.0 200 OK\r\nContent-Length:5', 200, 5, false],
+    ['HTTP/1.1 307 Temporary Redirect\r\nLocation: /a\r\nTransfer-Encoding: chunked', 307, 0, false],
+    ['HTTP/1.1 302 Found\r\nLocation: /a\r\nContent-Length: 99', 302, 99, true],
     ['HTTP/1.0 404 Not Found\r\nContent-Length: 5\r\nConnection: keep-alive', 404, 5, true],
   ])('reads %j', (text, status, length, keepAlive) => {
     expect(parseResponseHead(text)).toMatchObject({ status, length, keepAlive })

@@ -175,7 +175,8 @@ export class RegistryClient {
   }
 
   #tooManyRedirects(): RegistryError {
-    return new RegistryError('UNAVAILABLE', {
+    // Not an outage: it would redirect as often the next time.
+    return new RegistryError('UNKNOWN', {
       message: `${this.address.name} redirects more than ${MAX_REDIRECTS} times`,
     })
   }

@@ -25,6 +25,7 @@ interface Asked {
   reject(error: unknown): void
 }
 
+const NOTHING: Buffer = Buffer.alloc(0)
 const END_OF_HEAD = '\r\n\r\n'
 
 /**
@@ -114,7 +115,7 @@ export class BulkConnection {
     const body = new BulkBody(this.#socket)
     this.#body = body
     resolve({ status: head.status, headers: head.headers, body })
-    return this.#bodyBytes(body, rest)
+    return this.#bodyBytes(body, head.keepAlive || head.length > 0 ? rest : NOTHING)
   }
 
   #bodyBytes(body: BulkBody, chunk: Buffer): boolean {

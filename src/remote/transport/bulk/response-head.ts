@@ -5,7 +5,7 @@ import { parseDecimal } from '../../../spec/decimal.ts'
 export interface ResponseHead {
   readonly status: number
   readonly headers: IncomingHttpHeaders
-  /** Bytes of the body. */
+  /** Bytes of the body that matter: none of a redirect without a length, whose text is for people. */
   readonly length: number
   /** Whether the connection may be used again. */
   readonly keepAlive: boolean
@@ -39,13 +39,18 @@ export function parseResponseHead(text: string): ResponseHead | undefined {
   const [, version, code] = /^HTTP\/1\.([01]) ([2-5]\d\d)(?: |$)/.exec(first) ?? []
   if (version === undefined || code === undefined) return undefined
   const headers = readHeaders(lines)
-  if (headers === undefined || headers['transfer-encoding'] !== undefined) return undefined
-  const length = parseDecimal(headers['content-length'] ?? '')
+  if (headers === undefined) return undefined
+  const status = Number(code)
+  const length = headers['transfer-encoding'] === undefined ? parseDecimal(headers['content-length'] ?? '') : undefined
   // Of these nothing follows, whatever their length says.
-  if (length === undefined || code === '204' || code === '304') return undefined
+  if (code === '204' || code === '304') return undefined
+  if (length === undefined) {
+    const isRedirect = status >= 300 && status < 400 && headers.location !== undefined
+    return isRedirect ? { status, headers, length: 0, keepAlive: false } : undefined
+  }
   const connection = headers.connection?.toLowerCase()
   return {
-    status: Number(code),
+    status,
     headers,
     length,
     keepAlive: version === '1' ? connection !== 'close' : connection === 'keep-alive',
