@@ -11,32 +11,30 @@ export interface CopyTotals {
   readonly tags: { readonly done: number; readonly total: number }
 }
 
-interface Step {
-  readonly type: string
-  readonly totals: CopyTotals
-}
-
-/** What a copy tells while it goes on. Each event carries the totals, so that one that was missed leaves no gap. */
-export type CopyProgress =
-  /** It is known what there is to do for a repository. */
-  | (Step & { readonly type: 'planned'; readonly repository: string })
+/**
+ * What a copy tells while it goes on. Each event carries the totals, so that one that was missed leaves no gap. The first for each
+ * repository is `planned`: it is known what there is to do.
+ */
+export type CopyProgress = { readonly totals: CopyTotals } & (
+  | { readonly type: 'planned'; readonly repository: string }
   /** A blob begins to move; in a later attempt at `bytes`. */
-  | (Step & { readonly type: 'blob.started'; readonly blob: Descriptor; readonly bytes: number })
+  | { readonly type: 'blob.started'; readonly blob: Descriptor; readonly bytes: number }
   /** `bytes` of `blob.size` have come so far. Told ten times a second at most. */
-  | (Step & { readonly type: 'blob.advanced'; readonly blob: Descriptor; readonly bytes: number })
+  | { readonly type: 'blob.advanced'; readonly blob: Descriptor; readonly bytes: number }
   /** It broke, and is tried again in `delayMs` milliseconds. */
-  | (Step & {
+  | {
       readonly type: 'blob.retried'
       readonly blob: Descriptor
       readonly error: unknown
       readonly delayMs: number
-    })
-  | (Step & { readonly type: 'blob.done'; readonly blob: Descriptor })
-  | (Step & { readonly type: 'blob.mounted'; readonly blob: Descriptor; readonly from: string })
+    }
+  | { readonly type: 'blob.done'; readonly blob: Descriptor }
+  | { readonly type: 'blob.mounted'; readonly blob: Descriptor; readonly from: string }
   /** The target has it. */
-  | (Step & { readonly type: 'blob.skipped'; readonly blob: Descriptor })
-  | (Step & { readonly type: 'manifest.done'; readonly manifest: Descriptor; readonly skipped: boolean })
-  | (Step & { readonly type: 'tag.set'; readonly tag: string; readonly digest: Digest; readonly skipped: boolean })
+  | { readonly type: 'blob.skipped'; readonly blob: Descriptor }
+  | { readonly type: 'manifest.done'; readonly manifest: Descriptor; readonly skipped: boolean }
+  | { readonly type: 'tag.set'; readonly tag: string; readonly digest: Digest; readonly skipped: boolean }
+)
 
 /** One image that was asked for, or found attached to one, as it is in the target. */
 export interface CopiedImage {
