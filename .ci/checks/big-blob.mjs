@@ -1,11 +1,12 @@
 // One blob of 5 GB up and down, in both ways that clients push, with the server's peak memory read from the kernel.
 // WHARFAGE_CI_BLOB_BYTES makes it smaller for a quick look.
 import { createHash } from 'node:crypto'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { blocks, digestOfBlocks, peakMiB } from './lib/blocks.mjs'
 import { Check } from './lib/check.mjs'
 import { startRegistry } from './lib/registry.mjs'
 import { withScope } from './lib/scope.mjs'
@@ -14,9 +15,7 @@ const check = new Check('big blob')
 const size = Number(process.env.WHARFAGE_CI_BLOB_BYTES ?? 5_000_000_000)
 const limitMiB = 150
 
-const hash = createHash('sha256')
-for (const block of blocks()) hash.update(block)
-const digest = `sha256:${hash.digest('hex')}`
+const digest = digestOfBlocks(size)
 
 await round('streamed in one PATCH, then closed (Docker)', async (url, location) => {
   const patched = await send(resolve(url, location), 'PATCH', { 'content-type': 'application/octet-stream' })
@@ -24,7 +23,7 @@ await round('streamed in one PATCH, then closed (Docker)', async (url, location)
   return finish(url, patched.headers.location, { 'content-length': 0 }, [])
 })
 await round('sent in one PUT whose digest is known (containerd)', (url, location) =>
-  finish(url, location, { 'content-type': 'application/octet-stream', 'content-length': size }, blocks()),
+  finish(url, location, { 'content-type': 'application/octet-stream', 'content-length': size }, blocks(size)),
 )
 check.finish()
 
@@ -73,18 +72,6 @@ function round(what, upload) {
   })
 }
 
-/** The blob, a mebibyte at a time: no two blocks are alike, and none costs more than a copy to make. */
-function* blocks() {
-  const pattern = createHash('shake256', { outputLength: 1 << 20 })
-    .update('wharfage')
-    .digest()
-  for (let at = 0; at < size; at += pattern.length) {
-    const block = Buffer.from(pattern)
-    block.writeBigUInt64LE(BigInt(at))
-    yield at + block.length > size ? block.subarray(0, size - at) : block
-  }
-}
-
 function finish(base, location, headers, body) {
   const url = resolve(base, location)
   url.searchParams.set('digest', digest)
@@ -92,7 +79,7 @@ function finish(base, location, headers, body) {
 }
 
 /** Sends a request with a streamed body; resolves to the answer with its body read away. */
-async function send(url, method, headers, body = blocks()) {
+async function send(url, method, headers, body = blocks(size)) {
   const response = await open(url, method, headers, body)
   response.text = Buffer.concat(await response.toArray()).toString()
   return response
@@ -132,9 +119,4 @@ async function timed(work) {
   await work()
   const seconds = (performance.now() - start) / 1000
   console.log(`     ${seconds.toFixed(1)} s, ${(size / 1e6 / seconds).toFixed(0)} MB/s`)
-}
-
-async function peakMiB(pid) {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024
 }

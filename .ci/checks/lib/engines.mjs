@@ -7,12 +7,12 @@ import { attempt, run } from './run.mjs'
 const client = '/usr/bin/docker'
 const engine = '/usr/sbin/dockerd'
 
-/** Resolves to `docker(...args)`, the client of an engine below `dir`. */
-export async function startEngine(scope, dir) {
+/** Resolves to `docker(...args)`, the client of an engine below `dir`; `flags` and `variables` are for the engine alone. */
+export async function startEngine(scope, dir, { flags = [], variables = {} } = {}) {
   const socket = `unix://${join(dir, 'docker.sock')}`
   const isolated = ['--iptables=false', '--ip6tables=false', '--bridge=none', '--storage-driver=vfs']
   const own = ['--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec'), '-H', socket, '-p', join(dir, 'pid')]
-  const daemon = scope.spawn(engine, [...isolated, ...own])
+  const daemon = scope.spawn(engine, [...isolated, ...own, ...flags], { env: { ...process.env, ...variables } })
   await daemon.waitFor(/API listen on/, 60_000)
   const env = {
     ...process.env,

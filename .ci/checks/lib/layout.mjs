@@ -24,9 +24,9 @@ const project = fileURLToPath(new URL('../../..', import.meta.url))
  */
 export async function writeLayout(dir) {
   await mkdir(join(dir, 'blobs', 'sha256'), { recursive: true })
-  const shared = [await layer(dir, ['node_modules/typescript/lib']), await layer(dir, ['src', 'LICENSE'])]
-  const amd64 = await image(dir, 'amd64', [...shared, await layer(dir, ['package.json'])])
-  const arm64 = await image(dir, 'arm64', [...shared, await layer(dir, ['tsconfig.json', 'package.json'])])
+  const shared = [await addLayer(dir, ['node_modules/typescript/lib']), await addLayer(dir, ['src', 'LICENSE'])]
+  const amd64 = await addImage(dir, 'amd64', [...shared, await addLayer(dir, ['package.json'])])
+  const arm64 = await addImage(dir, 'arm64', [...shared, await addLayer(dir, ['tsconfig.json', 'package.json'])])
   const multi = await add(dir, mediaTypes.index, {
     schemaVersion: 2,
     mediaType: mediaTypes.index,
@@ -42,17 +42,18 @@ export async function writeLayout(dir) {
   return { dir, image: amd64, multi }
 }
 
-async function layer(dir, paths) {
+/** A layer of files of this project, or below another directory; `level` is gzip's. */
+export async function addLayer(dir, paths, { from = project, level } = {}) {
   const tar = join(dir, 'layer.tar')
   // Names, owners and times are fixed so that two runs over the same files make the same digests.
   const fixed = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', '--mtime=@1700000000']
-  await run('tar', ['-cf', tar, ...fixed, '-C', project, ...paths])
+  await run('tar', ['-cf', tar, ...fixed, '-C', from, ...paths])
   const bytes = await readFile(tar)
   await rm(tar)
-  return { ...(await addBytes(dir, mediaTypes.layer, gzipSync(bytes))), diffId: digestOf(bytes) }
+  return { ...(await addBytes(dir, mediaTypes.layer, gzipSync(bytes, { level }))), diffId: digestOf(bytes) }
 }
 
-async function image(dir, architecture, layers) {
+export async function addImage(dir, architecture, layers) {
   const config = await add(dir, mediaTypes.config, {
     architecture,
     os: 'linux',

@@ -13,20 +13,16 @@ const command = join(project, JSON.parse(readFileSync(join(project, 'package.jso
  *
  * WHARFAGE_CI_REGISTRY=distribution puts Distribution in the place of the registry under test, to see the checks fail.
  */
-export function startRegistry(scope, { kind = process.env.WHARFAGE_CI_REGISTRY ?? 'wharfage', storage, args = [] }) {
-  return kind === 'distribution' ? startDistribution(scope, storage) : startWharfage(scope, storage, args)
+export function startRegistry(
+  scope,
+  { kind = process.env.WHARFAGE_CI_REGISTRY ?? 'wharfage', storage, args = [], env = process.env },
+) {
+  return kind === 'distribution' ? startDistribution(scope, storage) : startWharfage(scope, storage, args, env)
 }
 
-async function startWharfage(scope, storage, args) {
-  const child = scope.spawn(process.execPath, [
-    command,
-    'serve',
-    '--listen',
-    '127.0.0.1:0',
-    '--storage',
-    storage,
-    ...args,
-  ])
+async function startWharfage(scope, storage, args, env) {
+  const serve = [command, 'serve', '--listen', '127.0.0.1:0', '--storage', storage]
+  const child = scope.spawn(process.execPath, [...serve, ...args], { env })
   const [, host] = await child.waitFor(/listening on http:\/\/(127\.0\.0\.1:\d+)/)
   return {
     kind: 'wharfage',

@@ -39,6 +39,11 @@ class Scope {
     return dir
   }
 
+  /** `close` runs at the end, before what was there earlier is taken away. */
+  onClose(close) {
+    this.#closers.push(close)
+  }
+
   /** A long-running child; both outputs are kept in `output` for messages. */
   spawn(command, args, options = {}) {
     const child = new Child(command, args, options)
