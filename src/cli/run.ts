@@ -1,31 +1,72 @@
 import { RegistryError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import { CliError, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from './cli-error.ts'
-import { copyCommand, copyHelp } from './copy.ts'
-import { deleteCommand, deleteHelp } from './delete.ts'
 import { generalHelp } from './help.ts'
-import { inspect, inspectHelp } from './inspect.ts'
-import { login, loginHelp, logout, logoutHelp } from './login.ts'
-import { serve, serveHelp } from './serve.ts'
-import { tags, tagsHelp } from './tags.ts'
 import { version } from './version.ts'
 
 interface Command {
-  /** One line for the list of commands. */
-  readonly summary: string
   readonly help: () => string
   /** Resolves with the exit code, when the command has ended. */
   readonly run: (args: readonly string[]) => Promise<number>
 }
 
-const COMMANDS: Readonly<Record<string, Command>> = {
-  serve: { summary: 'serve a registry over HTTP', help: serveHelp, run: serve },
-  copy: { summary: 'copy images between registries, layouts, archives and stores', help: copyHelp, run: copyCommand },
-  tags: { summary: 'list the tags of a repository', help: tagsHelp, run: tags },
-  inspect: { summary: 'show what an image consists of', help: inspectHelp, run: inspect },
-  delete: { summary: 'delete a tag or a manifest', help: deleteHelp, run: deleteCommand },
-  login: { summary: 'log in to a registry', help: loginHelp, run: login },
-  logout: { summary: 'forget a login', help: logoutHelp, run: logout },
+interface ListedCommand {
+  /** One line for the list of commands. */
+  readonly summary: string
+  /** Each is read from disk when it is called: copying has no use for what serving needs. */
+  readonly load: () => Promise<Command>
+}
+
+const COMMANDS: Readonly<Record<string, ListedCommand>> = {
+  serve: {
+    summary: 'serve a registry over HTTP',
+    load: async () => {
+      const { serve, serveHelp } = await import('./serve.ts')
+      return { help: serveHelp, run: serve }
+    },
+  },
+  copy: {
+    summary: 'copy images between registries, layouts, archives and stores',
+    load: async () => {
+      const { copyCommand, copyHelp } = await import('./copy.ts')
+      return { help: copyHelp, run: copyCommand }
+    },
+  },
+  tags: {
+    summary: 'list the tags of a repository',
+    load: async () => {
+      const { tags, tagsHelp } = await import('./tags.ts')
+      return { help: tagsHelp, run: tags }
+    },
+  },
+  inspect: {
+    summary: 'show what an image consists of',
+    load: async () => {
+      const { inspect, inspectHelp } = await import('./inspect.ts')
+      return { help: inspectHelp, run: inspect }
+    },
+  },
+  delete: {
+    summary: 'delete a tag or a manifest',
+    load: async () => {
+      const { deleteCommand, deleteHelp } = await import('./delete.ts')
+      return { help: deleteHelp, run: deleteCommand }
+    },
+  },
+  login: {
+    summary: 'log in to a registry',
+    load: async () => {
+      const { login, loginHelp } = await import('./login.ts')
+      return { help: loginHelp, run: login }
+    },
+  },
+  logout: {
+    summary: 'forget a login',
+    load: async () => {
+      const { logout, logoutHelp } = await import('./login.ts')
+      return { help: logoutHelp, run: logout }
+    },
+  },
 }
 
 /**
@@ -57,20 +98,20 @@ async function dispatch([name, ...rest]: readonly string[]): Promise<number> {
     console.error(help())
     return EXIT_USAGE
   }
-  if (name === '--help' || name === '-h' || name === 'help') return print(commandHelp(rest[0]))
+  if (name === '--help' || name === '-h' || name === 'help') {
+    return print(rest[0] === undefined ? help() : (await commandNamed(rest[0])).help())
+  }
   if (name === '--version' || name === '-v') return print(version())
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (command === undefined) throw unknownCommand(name)
+  const command = await commandNamed(name)
   const options = rest.slice(0, endOfOptions(rest))
   if (options.includes('--help') || options.includes('-h')) return print(command.help())
   return command.run(rest)
 }
 
-function commandHelp(name: string | undefined): string {
-  if (name === undefined) return help()
+async function commandNamed(name: string): Promise<Command> {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (command === undefined) throw unknownCommand(name)
-  return command.help()
+  return command.load()
 }
 
 function help(): string {
