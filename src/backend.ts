@@ -231,5 +231,6 @@ export function decorate(inner: Backend, overrides: StoreOverrides): Backend {
       return overrides.repository?.(decorated) ?? decorated
     },
     repositories: (options) => inner.repositories(options),
+    ...(inner.origin !== undefined && { origin: inner.origin }),
   }
 }
