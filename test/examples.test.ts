@@ -110,7 +110,19 @@ describe('examples', () => {
   it('are each started below', async () => {
     const names = (await readdir(EXAMPLES)).filter((name) => name.endsWith('.js')).sort()
     expect(names).toEqual(
-      [...MOUNTS, ...STORES, 'driver', 'node-http', 'tenants', 'guard', 'events', 'programmatic', 'image']
+      [
+        ...MOUNTS,
+        ...STORES,
+        'driver',
+        'node-http',
+        'tenants',
+        'guard',
+        'events',
+        'programmatic',
+        'image',
+        'air-gap',
+        'pull-through',
+      ]
         .map((name) => `${name}.js`)
         .sort(),
     )
@@ -228,6 +240,33 @@ describe('examples/programmatic.js', () => {
     const { origin, lines, stop } = await start('programmatic')
     const digest = (await pull(origin, 'greetings/hello', 'latest')).headers.get('docker-content-digest')
     expect(lines).toEqual([`pushed ${digest}`, `tag latest is ${digest}`, 'layer says hello from code'])
+    expect(await stop()).toBe(0)
+  })
+})
+
+describe('examples/air-gap.js', () => {
+  it('carries an image and its SBOM from one registry into another', async () => {
+    const { origin, lines, stop } = await start('air-gap')
+    const response = await pull(origin, 'team/app', 'v1')
+    const digest = response.headers.get('docker-content-digest')
+    expect(lines).toEqual([`team/app:v1 is ${digest}`])
+    const referrers = await fetch(`${origin}/v2/team/app/referrers/${digest}`)
+    expect(await referrers.json()).toMatchObject({ manifests: [{ artifactType: 'application/spdx+json' }] })
+    expect(await stop()).toBe(0)
+  })
+})
+
+describe('examples/pull-through.js', () => {
+  it('gets an image once, and has it when the other registry is gone', async () => {
+    const upstream = await start('programmatic')
+    const { origin, line, stop } = await start('pull-through', { UPSTREAM: upstream.origin })
+    const first = await pull(origin, 'hub/greetings/hello', 'latest')
+    const digest = first.headers.get('docker-content-digest')
+    expect([first.status, await line()]).toEqual([200, 'miss hub/greetings/hello latest'])
+    expect(await upstream.stop()).toBe(0)
+    const second = await pull(origin, 'hub/greetings/hello', 'latest')
+    expect([second.status, second.headers.get('docker-content-digest')]).toEqual([200, digest])
+    expect(await line()).toBe('hit hub/greetings/hello latest')
     expect(await stop()).toBe(0)
   })
 })

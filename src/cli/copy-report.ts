@@ -82,7 +82,7 @@ export function lineOf(event: CopyProgress): string | undefined {
     case 'manifest.done':
       return `manifest ${event.manifest.digest}${event.skipped ? ' is there' : ''}`
     case 'tag.set':
-      return `tag ${event.tag}${event.skipped ? ' is there' : ` at ${event.digest}`}`
+      return `tag ${event.repository}:${event.tag}${event.skipped ? ' is there' : ` at ${event.digest}`}`
     case 'blob.started':
     case 'blob.advanced':
       return undefined

@@ -97,8 +97,9 @@ async function putRoot({ manifest, tags, isRanked }: PlannedRoot, options: Carry
   }
   if (!isRanked && names.length === 0) await putManifest(manifest, options)
   else if (!isRanked) tally.manifest(descriptor, { skipped: manifest.isThere })
-  for (const { name } of tags) tally.tag(name, digest, { skipped: !names.includes(name) })
-  tally.image({ repository: pair.target.name, digest, tags: tags.map(({ name }) => name) })
+  const repository = pair.target.name
+  for (const { name } of tags) tally.tag({ repository, tag: name, digest, skipped: !names.includes(name) })
+  tally.image({ repository, digest, tags: tags.map(({ name }) => name) })
 }
 
 /** Looks once more where a tag must not be replaced: putting what it leads to may have made the registry set it. */

@@ -33,7 +33,14 @@ export type CopyProgress = { readonly totals: CopyTotals } & (
   /** The target has it. */
   | { readonly type: 'blob.skipped'; readonly blob: Descriptor }
   | { readonly type: 'manifest.done'; readonly manifest: Descriptor; readonly skipped: boolean }
-  | { readonly type: 'tag.set'; readonly tag: string; readonly digest: Digest; readonly skipped: boolean }
+  /** In `repository` of the target. */
+  | {
+      readonly type: 'tag.set'
+      readonly repository: string
+      readonly tag: string
+      readonly digest: Digest
+      readonly skipped: boolean
+    }
 )
 
 /** One image that was asked for, or found attached to one, as it is in the target. */

@@ -1,10 +1,11 @@
 import type { Descriptor } from '../spec/descriptor.ts'
-import type { Digest } from '../spec/digest.ts'
 import type { CopyPlan } from './plan.ts'
 import type { CopiedImage, CopyProgress, CopyResult, CopyTotals } from './progress.ts'
 
 /** An event before the totals are added. */
 type Untold<T = CopyProgress> = T extends CopyProgress ? Omit<T, 'totals'> : never
+
+type TagSet = Extract<CopyProgress, { readonly type: 'tag.set' }>
 
 /** Counts what is done, and tells it. */
 export class Tally {
@@ -78,9 +79,9 @@ export class Tally {
     this.#emit({ type: 'manifest.done', manifest, skipped: options.skipped })
   }
 
-  tag(tag: string, digest: Digest, options: { readonly skipped: boolean }): void {
-    this.#tags[options.skipped ? 'skipped' : 'set']++
-    this.#emit({ type: 'tag.set', tag, digest, skipped: options.skipped })
+  tag(set: Omit<TagSet, 'type' | 'totals'>): void {
+    this.#tags[set.skipped ? 'skipped' : 'set']++
+    this.#emit({ type: 'tag.set', ...set })
   }
 
   image(image: CopiedImage): void {

@@ -62,7 +62,7 @@ describe('wharfage copy', () => {
       'blob DIGEST 18 B',
       'blob DIGEST 3 B',
       'manifest DIGEST',
-      'tag v1 at DIGEST',
+      'tag team/app:v1 at DIGEST',
       '',
     ])
     expect(await tagsOf('oci:layout')).toEqual(['team/app:v1'])

@@ -33,6 +33,7 @@ describe('the progress of a copy', () => {
       expect.objectContaining({ type: 'manifest.done', skipped: false }),
       {
         type: 'tag.set',
+        repository: 'b',
         tag: 'v1',
         digest: image.digest,
         skipped: false,
