@@ -13,6 +13,11 @@ export interface TagTarget {
   readonly stat: ObjectStat
 }
 
+interface TagLink {
+  readonly digest: Digest | undefined
+  readonly stat: ObjectStat
+}
+
 /** What a tag's link must be when it is written. */
 export interface TagCondition {
   readonly ifVersion: string | null
@@ -75,17 +80,9 @@ export class TagStore implements Tags {
   }
 
   /** @internal What `tag` points to; `undefined` when it does not exist, or was never written whole. */
-  async current(tag: string, { signal }: OperationContext = {}): Promise<TagTarget | undefined> {
-    if (!isTag(tag)) return undefined
-    const key = this.#layout.tagCurrent(tag)
-    try {
-      const { content, stat } = await this.#core.driver.get(key, signal && { signal })
-      const digest = parseLink(key, content)
-      return digest && { digest, stat }
-    } catch (error) {
-      if (error instanceof KeyNotFoundError) return undefined
-      throw error
-    }
+  async current(tag: string, context: OperationContext = {}): Promise<TagTarget | undefined> {
+    const link = isTag(tag) ? await this.#link(tag, context) : undefined
+    return link?.digest === undefined ? undefined : { digest: link.digest, stat: link.stat }
   }
 
   /** @internal Points `tag` to a manifest whose revision is durable already, and which an intent of the caller protects. */
@@ -131,19 +128,28 @@ export class TagStore implements Tags {
         message: 'this storage cannot change a tag on a condition: leave out If-Match and If-None-Match',
       })
     }
-    const now = await this.current(tag)
-    if (now === undefined) {
+    // Read once: between two looks somebody may set the tag, and what is not there would be taken for what is half there.
+    const now = await this.#link(tag)
+    if (now?.digest === undefined) {
       if (expected !== null) throw moved(tag)
-      return { ifVersion: await this.#unfinished(tag) }
+      // What a crash left behind counts as no tag, and may be replaced.
+      return { ifVersion: now?.stat.version ?? null }
     }
     if (expected === null || (expected !== 'any' && expected !== now.digest)) throw moved(tag)
     if (now.stat.version === undefined) throw new Error(`${this.#core.driver.name} gave no version to compare`)
     return { ifVersion: now.stat.version }
   }
 
-  /** The version of an empty link that a crash left behind, which counts as no tag and may be replaced; else `null`. */
-  async #unfinished(tag: string): Promise<string | null> {
-    return (await this.#core.driver.stat(this.#layout.tagCurrent(tag)))?.version ?? null
+  /** The tag's own object, without a digest where it was never written whole. */
+  async #link(tag: string, { signal }: OperationContext = {}): Promise<TagLink | undefined> {
+    const key = this.#layout.tagCurrent(tag)
+    try {
+      const { content, stat } = await this.#core.driver.get(key, signal && { signal })
+      return { digest: parseLink(key, content), stat }
+    } catch (error) {
+      if (error instanceof KeyNotFoundError) return undefined
+      throw error
+    }
   }
 
   async *#folders({ after, limit, signal }: ListOptions): AsyncGenerator<string> {

@@ -57,6 +57,25 @@ describeStorages('TagStore', (create) => {
     expect(await repository.manifests.stat(digest)).toMatchObject({ digest })
   })
 
+  it('creates no tag that somebody else created after it was looked for', async () => {
+    const { storage, repository } = await repositoryIn(create)
+    const [mine, theirs] = [await pushImage(repository, ['mine']), await pushImage(repository, ['theirs'])]
+    const key = new RepositoryLayout('team/app').tagCurrent('v1')
+    const get = storage.get.bind(storage)
+    storage.get = async (asked, options) => {
+      try {
+        return await get(asked, options)
+      } finally {
+        if (asked === key) {
+          storage.get = get
+          await repository.tags.set('v1', theirs.digest)
+        }
+      }
+    }
+    await expect(repository.tags.set('v1', mine.digest, { expected: null })).rejects.toMatchObject({ status: 412 })
+    expect(await repository.tags.resolve('v1')).toBe(theirs.digest)
+  })
+
   it('changes a tag only from where it is expected to be', async () => {
     const { repository } = await repositoryIn(create)
     const [first, second] = [await pushImage(repository, ['a']), await pushImage(repository, ['b'])]
