@@ -11,7 +11,8 @@ import { Registry } from '../../src/registry.ts'
 import { RemoteBackend } from '../../src/remote/remote-backend.ts'
 import { HttpClient } from '../../src/remote/transport/http-client.ts'
 import { proxyFromEnvironment } from '../../src/remote/transport/proxy.ts'
-import { bytes } from '../support/images.ts'
+import { bytes, collect } from '../support/images.ts'
+import { uncaughtErrors } from '../support/uncaught-errors.ts'
 import { listen, rig } from './rig.ts'
 
 const ONCE = { retries: { attempts: 1 } }
@@ -142,6 +143,27 @@ describe('HttpClient', () => {
       code: 'UNAVAILABLE',
       message: expect.stringContaining('no answer within 20 ms'),
     })
+  })
+
+  it.each([
+    ['the server resets it', (socket?: Socket) => void socket?.resetAndDestroy(), 300_000],
+    ['nothing comes any more', () => {}, 100],
+  ])('fails the body, and nothing else, when %s in the middle', async (_what, act, idleTimeoutMs) => {
+    const uncaught = uncaughtErrors()
+    let socket: Socket | undefined
+    const server = createServer((req, res) => {
+      socket = req.socket
+      res.writeHead(200, { 'content-length': 10 }).write('hello')
+    })
+    const url = new URL(await listen(server))
+    const client = new HttpClient({ idleTimeoutMs })
+    onTestFinished(() => client.close())
+    const { body } = await client.send({ method: 'GET', url, headers: {} })
+    const reading = collect(body)
+    act(socket)
+    await expect(reading).rejects.toThrow('aborted')
+    await new Promise(setImmediate)
+    expect(uncaught).toEqual([])
   })
 
   it('closes the connections in use', async () => {

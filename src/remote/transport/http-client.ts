@@ -75,6 +75,8 @@ export class HttpClient {
     const agent = await this.#agentFor(url, publicOnly)
     const open = url.protocol === 'https:' ? requestHttps : requestHttp
     const req = open(url, { method, headers, agent, ...(signal && { signal }) })
+    // What fails once the answer has begun shows on its body, and here as well: with nobody to hear it, the process would end.
+    req.on('error', () => {})
     this.#limit(req)
     const sending = new Sending(req, body)
     try {
@@ -82,7 +84,7 @@ export class HttpClient {
       sending.endWith(response)
       return { status: response.statusCode ?? 0, headers: response.headers, body: response }
     } catch (error) {
-      req.on('error', () => {}).destroy()
+      req.destroy()
       if (signal?.aborted) throw signal.reason
       if (error === sending.sourceError) throw error
       throw unreachable(url, error)
