@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer as createTlsServer } from 'node:https'
 import { createServer as createRawServer, type Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import fc from 'fast-check'
 import { generate } from 'selfsigned'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -8,16 +9,17 @@ import { parseResponseHead } from '../../src/remote/transport/bulk/response-head
 import { HttpClient } from '../../src/remote/transport/http-client.ts'
 import { seededBytes } from '../../src/testing/seeded.ts'
 import { collect } from '../support/images.ts'
+import { uncaughtErrors } from '../support/uncaught-errors.ts'
 import { listen } from './rig.ts'
 
 /** Answers each request with the next of `answers`, byte for byte, and counts its connections. */
 async function scripted(...answers: readonly (string | Buffer | ((socket: Socket) => void))[]) {
   const left = [...answers]
-  const state = { connections: 0, requests: [] as string[] }
-  const sockets = new Set<Socket>()
+  const sockets: Socket[] = []
+  const state = { connections: 0, requests: [] as string[], sockets }
   const server = createRawServer((socket) => {
     state.connections += 1
-    sockets.add(socket.on('error', () => {}))
+    sockets.push(socket.on('error', () => {}))
     socket.on('data', (request) => {
       state.requests.push(String(request))
       const answer = left.shift()
@@ -145,6 +147,41 @@ describe('a GET in bulk', () => {
     const reading = collect(body)
     abort.abort(new Error('enough'))
     await expect(reading).rejects.toThrow('enough')
+  })
+
+  it.each([
+    ['is dropped', (body: Readable) => void body.destroy()],
+    ['is aborted', (_body: Readable, abort: AbortController) => abort.abort(new Error('enough'))],
+  ])('takes nothing from the next answer when one that has come whole %s unread', async (_what, drop) => {
+    const server = await scripted(`${PLAIN}hello`, (socket) => socket.write(`${PLAIN}wo`), '')
+    const http = client()
+    const abort = new AbortController()
+    const request = { method: 'GET', url: server.url, headers: {}, bulk: true }
+    const first = await http.send({ ...request, signal: abort.signal })
+    const second = await http.send(request)
+    expect(server.connections).toBe(1)
+    const reading = collect<Buffer>(second.body)
+    drop(first.body, abort)
+    await new Promise(setImmediate)
+    server.sockets.at(0)?.write('rld')
+    expect(Buffer.concat(await reading).toString()).toBe('world')
+  })
+
+  it.each([
+    ['breaks', (_abort: AbortController, socket: Socket) => void socket.end()],
+    ['is aborted', (abort: AbortController) => abort.abort(new Error('enough'))],
+  ])('fails its reader alone when an answer %s before that one is there', async (_what, end) => {
+    const uncaught = uncaughtErrors()
+    const server = await scripted(`${PLAIN}he`)
+    const abort = new AbortController()
+    const request = { method: 'GET', url: server.url, headers: {}, bulk: true, signal: abort.signal }
+    const { body } = await client().send(request)
+    const closed = new Promise((resolve) => body.once('close', resolve)) // `once()` would hear the error
+    const [socket] = server.sockets
+    if (socket) end(abort, socket)
+    await closed
+    await expect(collect(body)).rejects.toThrow(/the connection ended|enough/)
+    expect(uncaught).toEqual([])
   })
 
   it('holds no more than its buffers for a reader that does not read', async () => {

@@ -1,7 +1,7 @@
 import type { LookupFunction } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import type { RemoteRequest, RemoteResponse } from '../send.ts'
-import { BulkConnection, NotPlainError } from './bulk-connection.ts'
+import { type BulkAnswer, BulkConnection, NotPlainError } from './bulk-connection.ts'
 
 export interface BulkClientOptions {
   readonly tls: ConnectionOptions
@@ -38,14 +38,17 @@ export class BulkClient {
     const isReused = pool.idle.length > 0
     const connection = pool.idle.pop() ?? this.#connect(url, pool, publicOnly)
     if (connection === undefined) return undefined
-    const onAbort = () => connection.destroy(signal?.reason)
+    let answer: BulkAnswer | undefined
+    // Of an answer its body: by then the connection may serve somebody else.
+    const onAbort = () => (answer?.body ?? connection).destroy(signal?.reason)
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
-      const answer = await connection.get(url, headers)
+      answer = await connection.get(url, headers)
       answer.body.once('close', () => signal?.removeEventListener('abort', onAbort))
       return answer
     } catch (error) {
       signal?.removeEventListener('abort', onAbort)
+      connection.destroy()
       if (signal?.aborted) throw signal.reason
       // The server may have ended a connection that was kept at the moment it was asked.
       if (error instanceof NotPlainError || isReused) return undefined

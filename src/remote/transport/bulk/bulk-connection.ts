@@ -127,7 +127,7 @@ export class BulkConnection {
     const more = chunk.byteLength === 0 || body.push(chunk)
     if (this.#left > 0) return more
     this.#body = undefined
-    body.push(null)
+    body.complete()
     if (this.#keepAlive) {
       // Waiting for nothing: it keeps no process alive.
       this.#socket.unref()
@@ -165,20 +165,29 @@ export interface BulkAnswer {
 const BODY_BUFFER_BYTES = 1024 * 1024
 
 class BulkBody extends Readable {
-  readonly #socket: Socket
+  /** Until all of it has come: the connection may serve another answer by then, before this one is read. */
+  #socket: Socket | undefined
 
   constructor(socket: Socket) {
     super({ highWaterMark: BODY_BUFFER_BYTES })
     this.#socket = socket
+    // It may break before its reader is there, who then meets the error; with nobody to hear it, the process would end.
+    this.on('error', () => {})
+  }
+
+  /** Nothing of it is left on the connection. */
+  complete(): void {
+    this.#socket = undefined
+    this.push(null)
   }
 
   override _read(): void {
-    this.#socket.resume()
+    this.#socket?.resume()
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     // What is left of it would be in the way of the next answer.
-    if (!this.readableEnded) this.#socket.destroy()
+    this.#socket?.destroy()
     done(error)
   }
 }
