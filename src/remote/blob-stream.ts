@@ -37,6 +37,8 @@ export class BlobStream extends Readable {
     this.#options = options
     this.#at = range.start
     this.#hash = digest && createHash(algorithmOf(digest))
+    // It may fail before its reader is there, who then meets the error; with nobody to hear it, the process would end.
+    this.on('error', () => {})
     this.#read(first)
   }
 
@@ -53,7 +55,7 @@ export class BlobStream extends Readable {
     this.#source = source
     let isOver = false
     const over = (cause?: unknown) => {
-      if (isOver) return
+      if (isOver || this.destroyed) return
       isOver = true
       this.#source = undefined
       if (this.#at === this.#options.range.end) this.#finish()
@@ -73,14 +75,22 @@ export class BlobStream extends Readable {
     this.#at += chunk.byteLength
     this.#broken = 0
     this.#hash?.update(chunk)
+    if (this.#at === this.#options.range.end && !this.#isRight()) return
     if (!this.push(chunk)) source.pause()
   }
 
   #finish(): void {
+    const { start, end } = this.#options.range
+    // Where there is none, nothing came to be checked with.
+    if (start < end || this.#isRight()) this.push(null)
+  }
+
+  /** At the end of the bytes, before the last of them are handed on: whoever counts would take those that are wrong for whole. */
+  #isRight(): boolean {
     const { digest } = this.#options
     const found = digest && this.#hash && finishDigest(algorithmOf(digest), this.#hash)
-    if (found === digest) this.push(null)
-    else this.destroy(otherBytes(digest, found))
+    if (found !== digest) this.destroy(otherBytes(digest, found))
+    return found === digest
   }
 
   async #resume(cause: unknown): Promise<void> {

@@ -1,8 +1,10 @@
+import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/spec/digest.ts'
 import { seededBytes } from '../../src/testing/seeded.ts'
 import { bytes, collect } from '../support/images.ts'
+import { uncaughtErrors } from '../support/uncaught-errors.ts'
 import { always, first, rig, status } from './rig.ts'
 
 const HELLO = bytes('hello world')
@@ -234,6 +236,45 @@ describe('RemoteBlobs.open', () => {
     if (code === 'SIZE_INVALID') return
     await expect(textOf(blobs.open(DIGEST))).rejects.toMatchObject({ code })
     expect(await textOf(blobs.open(DIGEST, { verify: false }))).toBe(sent)
+  })
+
+  it.each(['hello WORLD', ''])('hands on no last byte of %j where something else was asked for', async (sent) => {
+    const rigged = await rig()
+    rigged.intercept = always('GET', BLOB, (_req, res) => {
+      res.writeHead(200, { 'content-length': String(sent.length) }).write(sent.slice(0, 5))
+      setImmediate(() => res.end(sent.slice(5)))
+    })
+    const { body } = await rigged.remote.repository('team/app').blobs.open(DIGEST)
+    let bytesRead = 0
+    const read = new Promise((resolve, reject) => {
+      const stream = body.stream().once('end', resolve).once('error', reject)
+      stream.on('data', (chunk: Buffer) => {
+        bytesRead += chunk.byteLength
+      })
+    })
+    await expect(read).rejects.toMatchObject({ code: 'DIGEST_INVALID' })
+    expect(bytesRead).toBeLessThan(Math.max(1, sent.length))
+  })
+
+  it.each([
+    ['breaks', (_abort: AbortController, res: ServerResponse) => void res.destroy()],
+    ['is aborted', (abort: AbortController) => abort.abort(new Error('enough'))],
+  ])('fails its reader alone when an answer %s before that one is there', async (_what, end) => {
+    const uncaught = uncaughtErrors()
+    const rigged = await rig({ retries: { attempts: 1 } })
+    const abort = new AbortController()
+    let answer: ServerResponse | undefined
+    rigged.intercept = always('GET', BLOB, (_req, res) => {
+      answer = res
+      res.writeHead(200, { 'content-length': '11' }).write('hello')
+    })
+    const { body } = await rigged.remote.repository('team/app').blobs.open(DIGEST, { signal: abort.signal })
+    const stream = body.stream()
+    const closed = new Promise((resolve) => stream.once('close', resolve)) // `once()` would hear the error
+    if (answer) end(abort, answer)
+    await closed
+    await expect(collect(stream)).rejects.toThrow(/broke off|enough/)
+    expect(uncaught).toEqual([])
   })
 
   it('cuts a range out of what a registry without ranges sends', async () => {
