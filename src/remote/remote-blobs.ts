@@ -129,6 +129,8 @@ export class RemoteBlobs implements Blobs {
   async put(content: ByteSource, options: StartUploadOptions = {}): Promise<Descriptor> {
     checkBlobContent(content)
     const { digest, algorithm, size } = options
+    // It may fail while the upload is begun, and is then found to have; with nobody to hear it, the process would end.
+    if (content instanceof Readable) content.on('error', () => {})
     const upload = await this.startUpload(options)
     try {
       return await upload.take(content, {

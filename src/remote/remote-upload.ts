@@ -33,6 +33,8 @@ export interface TakeOptions extends OperationContext {
   readonly size?: number
 }
 
+/** For a cancellation and its tries together: nobody waits long to be told of a failure. */
+const CANCEL_TIMEOUT_MS = 5_000
 const STATUS_OF_COMMIT = [201, 200, 204]
 
 /** An upload to a registry over HTTP. Its bytes are there when the registry says so; what a lost connection took is asked for. */
@@ -90,7 +92,9 @@ export class RemoteUpload implements Upload {
     if (this.#isOver) return
     this.#isOver = true
     try {
-      await this.#client.call({ ...this.#request('DELETE'), expect: [204, 200, 202, 404] })
+      // Often it is because the registry no longer answers that an upload is cancelled.
+      const context = { signal: AbortSignal.timeout(CANCEL_TIMEOUT_MS) }
+      await this.#client.call({ ...this.#request('DELETE'), expect: [204, 200, 202, 404], context })
     } catch (error) {
       // Not every registry can; each drops what nobody goes on with.
       if (!RegistryError.is(error, 'UNSUPPORTED')) throw error

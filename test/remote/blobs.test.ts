@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { digestOf } from '../../src/spec/digest.ts'
 import { seededBytes } from '../../src/testing/seeded.ts'
 import { bytes, collect } from '../support/images.ts'
@@ -98,6 +98,36 @@ describe('RemoteBlobs.put', () => {
       })(),
     )
     await expect(remote.repository('team/app').blobs.put(content, { digest: DIGEST })).rejects.toBe(broken)
+  })
+
+  it('rejects with the error of a stream that fails before the upload has begun', async () => {
+    const uncaught = uncaughtErrors()
+    const rigged = await rig()
+    const content = new Readable({ read: () => {} })
+    rigged.intercept = first('POST', /./, (_req, res) => {
+      content.once('close', () => res.writeHead(202, { location: '/v2/team/app/blobs/uploads/1' }).end())
+      content.destroy(new Error('no such file'))
+    })
+    const put = rigged.remote.repository('team/app').blobs.put(content, { digest: DIGEST })
+    await expect(put).rejects.toThrow('no such file')
+    expect(uncaught).toEqual([])
+  })
+
+  it('waits no longer than a few seconds to cancel with a registry that has fallen silent', async () => {
+    const deadline = vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => {
+      expect(ms).toBeLessThanOrEqual(10_000)
+      return AbortSignal.abort(new Error('late'))
+    })
+    onTestFinished(() => deadline.mockRestore())
+    const rigged = await rig()
+    const abort = new AbortController()
+    rigged.intercept = (req) => {
+      if (req.method === 'PUT') abort.abort(new Error('enough'))
+      return req.method === 'PUT' || req.method === 'DELETE'
+    }
+    const put = rigged.remote.repository('team/app').blobs.put(HELLO, { signal: abort.signal })
+    await expect(put).rejects.toThrow('enough')
+    expect(deadline).toHaveBeenCalledOnce()
   })
 
   it('takes a blob that is there for stored when the answer was lost', async () => {

@@ -127,9 +127,10 @@ export class RegistryClient {
       const response = await this.#followed(request, sent)
       if (response.status !== 401 || !this.#isOwn(response) || !isReplayable(request.body)) return response
       const { headers } = response
+      // First: logging in may take long, or fail, and what is not read holds a connection.
+      await discard(response)
       if (logins === MAX_LOGINS || !(await authenticator.challenged({ headers, sent }, scopes, context)))
         return response
-      await discard(response)
     }
   }
 

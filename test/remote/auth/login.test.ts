@@ -32,6 +32,23 @@ describe('RemoteBackend logs in', () => {
     expect(logins(rigged)).toEqual(['GET /v2/ -', `GET /v2/ ${BOB_BASIC}`, `GET /v2/ ${BOB_BASIC}`])
   })
 
+  it('and keeps no connection busy where that fails', async () => {
+    const rigged = await rig({ maxConnections: 1 })
+    rigged.intercept = (_req, res) => {
+      // More than fits into the buffers of a connection.
+      const body = Buffer.alloc(100_000)
+      res.writeHead(401, {
+        'www-authenticate': 'Bearer realm="http://127.0.0.1:1/"',
+        'content-length': body.byteLength,
+      })
+      res.end(body)
+      return true
+    }
+    const { manifests } = rigged.remote.repository('team/app')
+    for (let i = 0; i < 3; i++) await expect(manifests.get('v1')).rejects.toMatchObject({ code: 'DENIED' })
+    expect(rigged.seen).toHaveLength(3)
+  })
+
   it('with tokens for what it is about to do', async () => {
     const rigged = await rig({ credentials: BOB })
     const scopes: string[] = []
