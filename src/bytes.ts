@@ -73,6 +73,14 @@ export async function readAll(source: ByteSource, maxBytes: number): Promise<Uin
   return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, size)
 }
 
+/**
+ * Lets a stream fail before it is read: whoever reads it then meets the error, which with nobody to hear it would end the process. To be
+ * called by whoever is handed a source and has something else to do first.
+ */
+export function awaitErrors(source: ByteSource): void {
+  if (source instanceof Readable) source.on('error', () => {})
+}
+
 /** Resolves when the sink has taken everything: a pipeline that does not end its sink is done when the last write is queued. */
 async function sendStream(stream: Readable, sink: Writable, signal?: AbortSignal): Promise<void> {
   try {

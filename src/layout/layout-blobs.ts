@@ -10,7 +10,7 @@ import type {
   StatBlobOptions,
   Upload,
 } from '../backend.ts'
-import type { ByteSource } from '../bytes.ts'
+import { awaitErrors, type ByteSource } from '../bytes.ts'
 import { FileBody } from '../drivers/filesystem/file-body.ts'
 import { RegistryError } from '../errors.ts'
 import type { Descriptor } from '../spec/descriptor.ts'
@@ -90,6 +90,7 @@ export class LayoutBlobs implements Blobs {
 
   async put(content: ByteSource, options: StartUploadOptions = {}): Promise<Descriptor> {
     checkBlobContent(content)
+    awaitErrors(content)
     const upload = await LayoutUpload.begin(this.#core, this.#repository, options)
     try {
       return await upload.commitWhole(content, options)

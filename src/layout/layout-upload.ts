@@ -1,6 +1,6 @@
 import { createHash, type Hash, randomUUID } from 'node:crypto'
 import type { AppendOptions, CommitOptions, StartUploadOptions } from '../backend.ts'
-import type { ByteSource } from '../bytes.ts'
+import { awaitErrors, type ByteSource } from '../bytes.ts'
 import { consume } from '../drivers/consume.ts'
 import { Appender } from '../drivers/filesystem/appender.ts'
 import { FileBody } from '../drivers/filesystem/file-body.ts'
@@ -114,6 +114,7 @@ export class LayoutUpload implements OpenUpload {
   }
 
   async #receive(content: ByteSource, signal: AbortSignal | undefined): Promise<void> {
+    awaitErrors(content)
     const { fd, start } = await this.#staged.open()
     const { maxBytes = Number.POSITIVE_INFINITY } = this.#staged
     const appender = new Appender(this.#core.ops, fd, {

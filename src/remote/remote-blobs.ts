@@ -9,7 +9,7 @@ import type {
   StatBlobOptions,
   Upload,
 } from '../backend.ts'
-import { type ByteRange, type ByteSource, streamBody } from '../bytes.ts'
+import { awaitErrors, type ByteRange, type ByteSource, streamBody } from '../bytes.ts'
 import { RegistryError } from '../errors.ts'
 import { parseDecimal } from '../spec/decimal.ts'
 import type { Descriptor } from '../spec/descriptor.ts'
@@ -129,8 +129,7 @@ export class RemoteBlobs implements Blobs {
   async put(content: ByteSource, options: StartUploadOptions = {}): Promise<Descriptor> {
     checkBlobContent(content)
     const { digest, algorithm, size } = options
-    // It may fail while the upload is begun, and is then found to have; with nobody to hear it, the process would end.
-    if (content instanceof Readable) content.on('error', () => {})
+    awaitErrors(content)
     const upload = await this.startUpload(options)
     try {
       return await upload.take(content, {

@@ -11,7 +11,7 @@ import type {
   StatBlobOptions,
   Upload,
 } from '../backend.ts'
-import type { ByteSource } from '../bytes.ts'
+import { awaitErrors, type ByteSource } from '../bytes.ts'
 import { RegistryError } from '../errors.ts'
 import type { Descriptor } from '../spec/descriptor.ts'
 import { algorithmOf, type Digest } from '../spec/digest.ts'
@@ -145,6 +145,7 @@ export class BlobStore implements Blobs {
 
   async put(content: ByteSource, options: StartUploadOptions = {}): Promise<Descriptor> {
     checkBlobContent(content)
+    awaitErrors(content)
     const { digest, signal, algorithm = 'sha256' } = options
     const session = await this.#createSession(options, false)
     try {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
 import type { AppendOptions, CommitOptions, Upload } from '../backend.ts'
-import type { ByteSource } from '../bytes.ts'
+import { awaitErrors, type ByteSource } from '../bytes.ts'
 import { RegistryError } from '../errors.ts'
 import type { Descriptor } from '../spec/descriptor.ts'
 import { algorithmOf, type Digest, type DigestAlgorithm, finishDigest } from '../spec/digest.ts'
@@ -183,6 +183,7 @@ export class UploadSession implements Upload {
       hash.hash.update(bytes)
       hash.size += bytes.byteLength
     }
+    awaitErrors(content) // a driver may have a file to open first
     try {
       await this.#upload.append(content, { ...options, signal: call.abort.signal, observe })
     } finally {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import type { StartUploadOptions } from '../../backend.ts'
 import { digestOf } from '../../spec/digest.ts'
 import { text } from '../driver-contract/context.ts'
@@ -110,6 +111,14 @@ export function testBlobPuts(context: ContractContext): void {
           await assertRejectsFor(repository.blobs.put(source, { ...options, ...(signal && { signal }) }), error)
           await assertNoBlob(context, repository, digest)
         }
+      }
+    })
+
+    it('rejects with the error of a stream that fails before it is read', async () => {
+      const { repository } = await create()
+      for (const options of [{}, { digest: digestOf(text('hello')), size: 5 }]) {
+        const error = new Error('there is no such file')
+        await assertRejectsFor(repository.blobs.put(new Readable().destroy(error), options), error)
       }
     })
 

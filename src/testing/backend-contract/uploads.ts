@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import type { Upload } from '../../backend.ts'
 import { digestOf } from '../../spec/digest.ts'
 import { text } from '../driver-contract/context.ts'
@@ -187,6 +188,16 @@ export function testUploads(context: ContractContext): void {
       }
       await repository.blobs.put(pieces(content, 1000), { digest })
       await assertBlob(repository, digest, content)
+    })
+
+    it('rejects with the error of a stream that fails before it is read', async () => {
+      const { repository } = await create()
+      const error = new Error('there is no such file')
+      await using upload = await repository.blobs.startUpload()
+      await assertRejectsFor(upload.append(new Readable().destroy(error)), error)
+      const digest = digestOf(text('hello'))
+      await assertRejectsFor(upload.commit(digest, { last: new Readable().destroy(error) }), error)
+      await upload.cancel()
     })
   })
 }
