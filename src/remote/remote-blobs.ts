@@ -88,7 +88,11 @@ export class RemoteBlobs implements Blobs {
       repeatable: true,
       context: options,
     })
-    return this.#upload(response, options.size)
+    const upload = this.#upload(response, options.size)
+    const problem = this.#chunkProblem(response)
+    if (problem === undefined) return upload
+    await upload.cancel().catch(() => {}) // the problem tells more
+    throw problem
   }
 
   async resumeUpload(id: string, context: OperationContext = {}): Promise<Upload> {
@@ -163,14 +167,22 @@ export class RemoteBlobs implements Blobs {
   #upload(response: ApiResponse, size?: number): RemoteUpload {
     const { location } = response.headers
     if (location === undefined) throw noLocation(this.#client.address.name)
-    const minimum = parseDecimal(String(response.headers['oci-chunk-min-length'] ?? ''))
     return new RemoteUpload(this.#client, {
       name: this.#name,
       target: this.#client.judge('location', location, response.url),
       offset: 0,
       ...(size !== undefined && { size }),
-      ...(minimum !== undefined && { minChunkBytes: minimum }),
       ...this.#options,
+    })
+  }
+
+  /** Where the registry takes no chunks as small as ours have to be. */
+  #chunkProblem({ headers }: ApiResponse): RegistryError | undefined {
+    const { maxChunkBytes = Number.POSITIVE_INFINITY } = this.#options
+    const minimum = parseDecimal(String(headers['oci-chunk-min-length'] ?? '')) ?? 0
+    if (maxChunkBytes >= minimum) return undefined
+    return new RegistryError('UNSUPPORTED', {
+      message: `${this.#client.address.name} takes chunks of ${minimum} bytes or more, and maxChunkBytes is ${maxChunkBytes}`,
     })
   }
 

@@ -23,8 +23,6 @@ export interface RemoteUploadState {
   /** Of the whole blob, in bytes, where it is known: some registries take no request that does not tell its length. */
   readonly size?: number
   readonly maxChunkBytes?: number
-  /** What the registry said with the upload. */
-  readonly minChunkBytes?: number
 }
 
 export interface TakeOptions extends OperationContext {
@@ -49,12 +47,7 @@ export class RemoteUpload implements Upload {
   #isOver = false
   #isBusy = false
 
-  constructor(client: RegistryClient, { name, target, offset, size, maxChunkBytes, minChunkBytes }: RemoteUploadState) {
-    if (maxChunkBytes !== undefined && minChunkBytes !== undefined && maxChunkBytes < minChunkBytes) {
-      throw new RegistryError('UNSUPPORTED', {
-        message: `${client.address.name} takes chunks of ${minChunkBytes} bytes or more, and maxChunkBytes is ${maxChunkBytes}`,
-      })
-    }
+  constructor(client: RegistryClient, { name, target, offset, size, maxChunkBytes }: RemoteUploadState) {
     this.#client = client
     this.#name = name
     this.#target = target
@@ -233,12 +226,19 @@ export class RemoteUpload implements Upload {
     } catch (error) {
       measured?.destroy()
       if (RegistryError.is(error, 'DIGEST_INVALID')) this.#isOver = true
-      // The answer to a first try may have been lost: the blob is here then.
-      if (!isDoubtful(error) || !(await this.#isThere(digest, context))) throw error
+      // The answer to a first try may have been lost: the blob is here then, though not all of it need have been read for it.
+      const there = isDoubtful(error) ? await this.#sizeThere(digest, context) : undefined
+      if (there === undefined) throw error
+      return this.#published(digest, there)
     }
+    const sentBytes = measured?.bytes ?? (body instanceof Uint8Array ? body.byteLength : 0)
+    return this.#published(digest, this.#offset + sentBytes)
+  }
+
+  #published(digest: Digest, size: number): Descriptor {
     this.#isOver = true
-    this.#offset += measured?.bytes ?? (body instanceof Uint8Array ? body.byteLength : 0)
-    return { mediaType: MEDIA_TYPES.octetStream, digest, size: this.#offset }
+    this.#offset = size
+    return { mediaType: MEDIA_TYPES.octetStream, digest, size }
   }
 
   /** Sends in chunks what one request may not bring; what is left for the last one is returned. */
@@ -275,18 +275,19 @@ export class RemoteUpload implements Upload {
     }
   }
 
-  async #isThere(digest: Digest, context: OperationContext): Promise<boolean> {
+  /** Bytes of a blob that the registry has; `undefined` where it has none, and where that cannot be told. */
+  async #sizeThere(digest: Digest, context: OperationContext): Promise<number | undefined> {
     try {
       const response = await this.#client.call({
         method: 'HEAD',
         target: blobPath(this.#name, digest),
         scopes: [scope(this.#name, 'pull')],
-        expect: [200, 404],
+        expect: [200],
         context,
       })
-      return response.status === 200
+      return parseDecimal(response.headers['content-length'] ?? '')
     } catch {
-      return false // the first error tells more
+      return undefined // the first error tells more
     }
   }
 

@@ -141,6 +141,30 @@ describe('RemoteBlobs.put', () => {
     expect(put).toMatchObject({ digest: DIGEST, size: 11 })
   })
 
+  it('tells the size of a blob that is there, and not how much of it was sent', async () => {
+    const rigged = await rig()
+    await rigged.registry.repository('team/app').blobs.put(HELLO)
+    rigged.intercept = always('PUT', UPLOAD, (req) => void req.once('data', () => req.socket.destroy()))
+    const slow = async function* () {
+      yield bytes('hello')
+      await new Promise(() => {})
+    }
+    const put = rigged.remote.repository('team/app').blobs.put(slow(), { digest: DIGEST })
+    expect(await put).toMatchObject({ digest: DIGEST, size: 11 })
+  })
+
+  it('leaves no upload at a registry that takes no chunks as small as maxChunkBytes', async () => {
+    const rigged = await rig({ maxChunkBytes: 4 })
+    rigged.intercept = (_req, res) => {
+      res.setHeader('oci-chunk-min-length', '5')
+      return false
+    }
+    const { blobs } = rigged.remote.repository('team/app')
+    await expect(blobs.put(HELLO)).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    await expect(blobs.mount(DIGEST, 'team/base')).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' })
+    expect(rigged.seen.map(({ method }) => method)).toEqual(['POST', 'DELETE', 'POST', 'DELETE'])
+  })
+
   it('tells an answer that comes before the end of the bytes', async () => {
     const rigged = await rig()
     rigged.intercept = always('PUT', UPLOAD, status(413, { connection: 'close' }))

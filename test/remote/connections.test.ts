@@ -70,6 +70,20 @@ describe('an HTTP proxy', () => {
     expect(new Set(asked)).toEqual(new Set([`${new URL(registryUrl).host} ${basic}`]))
   })
 
+  it('is left by all requests at once when the client is closed', async () => {
+    const { url } = await proxy()
+    let waiting = 0
+    const client = new HttpClient({ proxy: () => new URL(url) })
+    const server = createServer(() => {
+      waiting += 1
+      if (waiting === 2) client.close()
+    })
+    const target = new URL(await listen(server))
+    const request = { method: 'GET', url: target, headers: {} }
+    const answers = await Promise.allSettled([client.send(request), client.send(request)])
+    expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  })
+
   it('is found in the environment, but for hosts that are left out', async () => {
     const environment = { HTTP_PROXY: 'http://proxy.example:3128', NO_PROXY: 'inside.example' }
     const before = { ...process.env }

@@ -128,8 +128,10 @@ export class HttpClient {
         : url.protocol === 'https:'
           ? new HttpsAgent(options)
           : new HttpAgent(options)
-    this.#agents.set(key, agent)
-    return agent
+    // Another request may have made one meanwhile; of two, only one would be closed.
+    const first = this.#agents.get(key) ?? agent
+    this.#agents.set(key, first)
+    return first
   }
 
   #limit(req: ClientRequest): void {
