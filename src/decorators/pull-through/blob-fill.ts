@@ -40,6 +40,7 @@ export class BlobFill {
   readonly ended: Promise<void>
   #readers = 0
   #isFetching = true
+  #isOver = false
   #isJoinable = true
   #hasFailed = false
   #abandoned: NodeJS.Timeout | undefined
@@ -123,6 +124,9 @@ export class BlobFill {
       this.#isFetching = false
       clearTimeout(this.#abandoned)
       await storing
+      this.#end()
+      this.#isOver = true
+      this.#release()
     }
   }
 
@@ -178,8 +182,15 @@ export class BlobFill {
     clearTimeout(this.#abandoned)
   }
 
+  /** Whoever joined while that could be done must find the file open, though the store may have read all of it long before. */
+  #release(): void {
+    if (this.#isOver && this.#readers === 0) this.#file?.close()
+  }
+
   #leave(): void {
-    if (--this.#readers > 0 || !this.#isFetching || this.#controller.signal.aborted) return
+    this.#readers--
+    this.#release()
+    if (this.#readers > 0 || !this.#isFetching || this.#controller.signal.aborted) return
     const { abandonedMs } = this.#options
     const abandon = () => this.abort(new Error('nobody waits for this blob any longer'))
     if (abandonedMs === 0) abandon()

@@ -8,8 +8,8 @@ const READ_BYTES = 128 * 1024
 
 /**
  * A temporary file that one writes while any number read: each at its own pace, from the start or from anywhere, waiting at the end for
- * more. It has no name from the moment it is open, so that nothing of it outlives the process; it is closed when the writer and
- * every reader are done.
+ * more. It has no name from the moment it is open, so that nothing of it outlives the process; it belongs to whoever made it, who closes
+ * it when nobody reads it any longer.
  *
  * The last byte is held back until the writer has vouched for the whole: nobody can read all of what turns out to be wrong.
  */
@@ -20,8 +20,6 @@ export class GrowingFile {
   #written = 0
   #isWhole = false
   #failure: Error | undefined
-  /** The writer is the first. */
-  #users = 1
   readonly #waiting = new Set<() => void>()
 
   private constructor(file: FileHandle, size: number) {
@@ -60,23 +58,20 @@ export class GrowingFile {
     this.#wake()
   }
 
-  /** Everything is there and right; ends the writer's part. */
+  /** Everything is there and right. */
   complete(): void {
     this.#isWhole = true
     this.#wake()
-    this.#leave()
   }
 
-  /** There will be no more: every reader that wants more than there is fails with `error`. Ends the writer's part. */
+  /** There will be no more: every reader that wants more than there is fails with `error`. */
   fail(error: Error): void {
     this.#failure = error
     this.#wake()
-    this.#leave()
   }
 
   /** @param onClose - called once, when the stream is done with or destroyed */
   read(start: number, end: number, onClose: () => void = () => {}): Readable {
-    this.#users++
     let position = start
     let wake: (() => void) | undefined
     const next = (stream: Readable): void => {
@@ -105,11 +100,15 @@ export class GrowingFile {
       },
       destroy: (error, done) => {
         if (wake !== undefined) this.#waiting.delete(wake)
-        this.#leave()
         onClose()
         done(error)
       },
     })
+  }
+
+  /** Waits for what is still being read, and reports nothing: what there was to get has been got. */
+  close(): void {
+    this.#file.close().catch(() => {})
   }
 
   async #readAt(position: number, length: number): Promise<Buffer> {
@@ -123,10 +122,5 @@ export class GrowingFile {
     const waiting = [...this.#waiting]
     this.#waiting.clear()
     for (const wake of waiting) wake()
-  }
-
-  /** Closing waits for what is still being read. */
-  #leave(): void {
-    if (--this.#users === 0) this.#file.close().catch(() => {})
   }
 }

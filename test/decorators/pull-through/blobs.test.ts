@@ -3,8 +3,13 @@ import { readdir, readlink } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import type { BlobReader } from '../../../src/backend.ts'
+import { memory } from '../../../src/drivers/memory.ts'
+import { silentLogger } from '../../../src/logger.ts'
+import { Registry } from '../../../src/registry.ts'
 import type { Digest } from '../../../src/spec/digest.ts'
 import { digestOf } from '../../../src/spec/digest.ts'
+import type { DriverUpload } from '../../../src/storage/driver.ts'
+import { wrapDriver } from '../../../src/storage/wrap-driver.ts'
 import { recordingLogger } from '../../http/support.ts'
 import { collect, readBlob } from '../../support/images.ts'
 import { temporaryDirectories } from '../../support/temporary-directory.ts'
@@ -210,6 +215,37 @@ describe('who reads a blob that is on its way', () => {
     await expect(leaving).rejects.toThrow('gone')
     open()
     expect((await staying).equals(layer)).toBe(true)
+    expect(upstream.asked).toHaveLength(1)
+  })
+
+  it('has all of it while the store takes its time to keep what has arrived', async () => {
+    const { opened: kept, open } = gate()
+    let isCommitting = false
+    const inner = memory()
+    const storage = wrapDriver(inner, {
+      createUpload: async (...args) => {
+        const upload = await inner.createUpload(...args)
+        const commit = upload.commit.bind(upload)
+        return Object.assign(upload, {
+          commit: async (...target: Parameters<DriverUpload['commit']>) => {
+            isCommitting = true
+            await kept
+            await commit(...target)
+          },
+        })
+      },
+    })
+    const local = new Registry({ storage, sparse: 'all', logger: silentLogger })
+    const { here, digest, layer, isKept, upstream, sending } = await withHeldLayer({ local })
+    sending.end(layer)
+    expect((await whole(await here.blobs.open(digest))).equals(layer)).toBe(true)
+    await until(() => isCommitting)
+    await turns()
+    expect((await whole(await here.blobs.open(digest))).equals(layer)).toBe(true)
+    const some = await here.blobs.open(digest, { range: { start: 5, end: 7 } })
+    expect(await whole(some)).toEqual(layer.subarray(5, 7))
+    open()
+    await until(isKept)
     expect(upstream.asked).toHaveLength(1)
   })
 
