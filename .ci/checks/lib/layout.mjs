@@ -19,12 +19,12 @@ const project = fileURLToPath(new URL('../../..', import.meta.url))
 
 /**
  * Writes a layout into `dir` with two references: `image` (linux/amd64) and `multi` (an index of amd64 and arm64).
- * The platforms share two layers (a compiler's files, this project's sources) and differ in a third.
+ * The platforms share two layers (a compiler's files or what is `large`, this project's sources) and differ in a third.
  * Resolves to `{ dir, image, multi }`, each a descriptor.
  */
-export async function writeLayout(dir) {
+export async function writeLayout(dir, { large = ['node_modules/typescript/lib'] } = {}) {
   await mkdir(join(dir, 'blobs', 'sha256'), { recursive: true })
-  const shared = [await addLayer(dir, ['node_modules/typescript/lib']), await addLayer(dir, ['src', 'LICENSE'])]
+  const shared = [await addLayer(dir, large), await addLayer(dir, ['src', 'LICENSE'])]
   const amd64 = await addImage(dir, 'amd64', [...shared, await addLayer(dir, ['package.json'])])
   const arm64 = await addImage(dir, 'arm64', [...shared, await addLayer(dir, ['tsconfig.json', 'package.json'])])
   const multi = await add(dir, mediaTypes.index, {
