@@ -1,5 +1,6 @@
 import { kindOf } from '../arguments.ts'
 import type { Descriptor, Platform } from '../spec/descriptor.ts'
+import { isPlatform, parsePlatform } from '../spec/platform.ts'
 
 /** BuildKit's attestations are children of an index as well; these say of which image. */
 const REFERENCE_TYPE = 'vnd.docker.reference.type'
@@ -14,31 +15,6 @@ export function readPlatforms(platforms: readonly (string | Platform)[]): readon
     if (typeof platform?.os === 'string' && typeof platform.architecture === 'string') return platform
     throw new TypeError(`expected a platform such as 'linux/amd64', not ${kindOf(platform)}`)
   })
-}
-
-/** Reads `linux/arm64` or `linux/arm/v7`. @throws `TypeError` */
-export function parsePlatform(text: string): Platform {
-  const [os, architecture, variant, ...rest] = text.split('/')
-  if (!os || !architecture || variant === '' || rest.length > 0) {
-    throw new TypeError(
-      `${kindOf(text)} is no platform: expected OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, linux/arm64 say`,
-    )
-  }
-  return { os, architecture, ...(variant !== undefined && { variant }) }
-}
-
-export function formatPlatform({ os, architecture, variant }: Platform): string {
-  return variant ? `${os}/${architecture}/${variant}` : `${os}/${architecture}`
-}
-
-/** Where no variant is asked for, any will do. An arm64 without one is v8, as to containerd. */
-export function isPlatform(platform: Platform, wanted: Platform): boolean {
-  if (platform.os !== wanted.os || platform.architecture !== wanted.architecture) return false
-  return !wanted.variant || variantOf(platform) === variantOf(wanted)
-}
-
-function variantOf({ architecture, variant }: Platform): string | undefined {
-  return architecture === 'arm64' ? variant || 'v8' : variant
 }
 
 /** The children of an index that are copied: of the wanted platforms, of none, and what attests to the former, if asked. */

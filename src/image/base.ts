@@ -1,10 +1,10 @@
 import type { OperationContext } from '../backend.ts'
 import type { Descriptor, Platform } from '../spec/descriptor.ts'
 import type { Digest } from '../spec/digest.ts'
+import { type PlatformName, parsePlatform } from '../spec/platform.ts'
 import { type ImageConfig, platformOf } from './config.ts'
 import { platformsOfIndex, readManifest } from './find-image.ts'
 import { moveBlob } from './move-blob.ts'
-import { type PlatformName, parsePlatform } from './platform.ts'
 import { pull } from './pull.ts'
 import { type ImageSource, type Place, placeOfSource } from './source.ts'
 

@@ -4,7 +4,8 @@ import type { Descriptor, Platform } from '../spec/descriptor.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../spec/digest.ts'
 import { type ParsedManifest, parseManifest } from '../spec/manifest.ts'
 import { MEDIA_TYPES } from '../spec/media-types.ts'
-import { choosePlatform, defaultPlatform, formatPlatform } from './platform.ts'
+import { choosePlatform, formatPlatform } from '../spec/platform.ts'
+import { defaultPlatform } from './default-platform.ts'
 
 /** A manifest that was read, and is what its digest says. */
 export interface ReadManifest {

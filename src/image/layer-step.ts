@@ -1,12 +1,12 @@
 import { checkAmount, checkOptions, kindOf } from '../arguments.ts'
 import type { ByteSource } from '../bytes.ts'
+import { type PlatformName, parsePlatform } from '../spec/platform.ts'
 import type { PackEntry } from '../tar/pack-tar.ts'
 import { packArchive } from './archive.ts'
 import { type Defaults, headerOf, type LayerAttributes } from './attributes.ts'
 import { packDirectory } from './directory.ts'
 import { entryPath, whiteoutOf } from './entry-path.ts'
 import { addParents } from './parents.ts'
-import { type PlatformName, parsePlatform } from './platform.ts'
 import { type Content, checkTree, type FileTree, packTree } from './tree.ts'
 
 export interface AddOptions extends LayerAttributes {

@@ -2,11 +2,11 @@ import { checkAmount, checkOptions, kindOf } from '../arguments.ts'
 import type { OperationContext, Repository } from '../backend.ts'
 import { RegistryError } from '../errors.ts'
 import type { Platform } from '../spec/descriptor.ts'
+import { formatPlatform, type PlatformName, parsePlatform, runsOn } from '../spec/platform.ts'
 import { readChecked } from './checked-blob.ts'
 import { type ImageConfig, MAX_CONFIG_BYTES, parseImageConfig, platformOf } from './config.ts'
 import { findImage, type ReadManifest } from './find-image.ts'
 import { DEFAULT_MAX_LAYER_BYTES, ImageLayer } from './layer.ts'
-import { formatPlatform, type PlatformName, parsePlatform, runsOn } from './platform.ts'
 import { type ImageSource, imageSource, placeOfSource, type ResolveRegistry } from './source.ts'
 
 export interface PullOptions extends OperationContext {

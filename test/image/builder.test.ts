@@ -298,7 +298,7 @@ describe('ImageBuilder.add', () => {
     [{ a: 'a' }, { into: '/app' }, /no option "into"/],
     [{ a: 'a' }, { to: '../app' }, /".."/],
     [{ a: 'a' }, { uid: -1 }, /"uid"/],
-    [{ a: 'a' }, { platforms: ['linux'] }, /not a platform/],
+    [{ a: 'a' }, { platforms: ['linux'] }, /the string "linux" is no platform/],
   ])('refuses %j with %j', (addition, options, message) => {
     expect(() => image.scratch().add(addition as never, options as never)).toThrow(message)
   })

@@ -96,7 +96,7 @@ describe('image', () => {
 
   it('says what is wrong with its options', () => {
     expect(() => image({ platform: 'arm64' })).toThrow(
-      'a platform is written linux/amd64 or linux/arm64/v8, not "arm64"',
+      'the string "arm64" is no platform: expected OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, linux/arm64 say',
     )
     expect(() => image({ layer: ['a'] } as object)).toThrow('image() has no option "layer": did you mean "layers"?')
     expect(() => image({ layers: [{ ['x'.repeat(101)]: '' }] })).toThrow('of 1 to 100 bytes')

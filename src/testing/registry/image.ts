@@ -5,6 +5,7 @@ import { checkChoice, checkOptions, kindOf } from '../../arguments.ts'
 import type { Descriptor, Platform } from '../../spec/descriptor.ts'
 import { type Digest, digestOf, hexOf } from '../../spec/digest.ts'
 import { MEDIA_TYPES } from '../../spec/media-types.ts'
+import { parsePlatform } from '../../spec/platform.ts'
 import { tarOf } from './tar.ts'
 
 /**
@@ -105,7 +106,7 @@ export function image(options: ImageOptions = {}): SymbolicImage {
   checkChoice('format', options.format, ['oci', 'docker'])
   const { layers = [], format = 'oci', gzip = false, config: runtime = {} } = options
   const types = TYPES[format]
-  const platform = platformOf(options.platform ?? 'linux/amd64')
+  const platform = parsePlatform(options.platform ?? 'linux/amd64')
   const tars = layers.map(layerBytes)
   const stored = gzip ? tars.map(gzipped) : tars
   const rootfs = { type: 'layers', diff_ids: tars.map((tar) => digestOf(tar)) }
@@ -228,15 +229,6 @@ function gzipped(content: Uint8Array): Uint8Array {
   bytes[8] = 0 // how hard it tried
   bytes[9] = 255 // on which system
   return bytes
-}
-
-function platformOf(platform: string | Platform): Platform {
-  if (typeof platform !== 'string') return platform
-  const [os, architecture, variant, ...rest] = platform.split('/')
-  if (!os || !architecture || variant === '' || rest.length > 0) {
-    throw new TypeError(`a platform is written linux/amd64 or linux/arm64/v8, not ${JSON.stringify(platform)}`)
-  }
-  return { architecture, os, ...(variant !== undefined && { variant }) }
 }
 
 function describe(mediaType: string, content: Uint8Array): Descriptor {

@@ -1,33 +1,36 @@
-import { arch, endianness } from 'node:os'
-import type { Platform } from '../spec/descriptor.ts'
+import type { Platform } from './descriptor.ts'
 
 /** A platform as people write it: `linux/arm64`, `linux/arm/v7`. */
 export type PlatformName = string
-
-/** Node's names of architectures that Go, and with it every image, calls otherwise. */
-const GO_NAMES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', mipsel: 'mipsle' }
-
-/** Linux on this machine's processor. */
-export function defaultPlatform(): Platform {
-  const architecture = arch()
-  if (architecture === 'ppc64') return { os: 'linux', architecture: endianness() === 'LE' ? 'ppc64le' : 'ppc64' }
-  if (architecture !== 'arm') return { os: 'linux', architecture: GO_NAMES[architecture] ?? architecture }
-  const { arm_version: version } = process.config.variables as { readonly arm_version?: unknown } // of Node's own build
-  return { os: 'linux', architecture, variant: typeof version === 'string' ? `v${version}` : 'v7' }
-}
 
 /** @throws `TypeError` for what is not `OS/ARCHITECTURE` or `OS/ARCHITECTURE/VARIANT` */
 export function parsePlatform(platform: PlatformName | Platform): Platform {
   if (typeof platform !== 'string') return platform
   const [os, architecture, variant, ...rest] = platform.split('/')
   if (!os || !architecture || variant === '' || rest.length > 0) {
-    throw new TypeError(`not a platform: expected linux/amd64, or linux/arm/v7, not ${JSON.stringify(platform)}`)
+    throw new TypeError(
+      `the string ${JSON.stringify(platform)} is no platform: expected OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, linux/arm64 say`,
+    )
   }
-  return { os, architecture, ...(variant !== undefined && { variant }) }
+  // In Go's order: it may be written as it is, and the bytes have a digest.
+  return { architecture, os, ...(variant !== undefined && { variant }) }
 }
 
 export function formatPlatform({ os, architecture, variant }: Platform): PlatformName {
   return [os, architecture, ...(variant ? [variant] : [])].join('/')
+}
+
+/**
+ * Whether it is the one that is asked for, spelled the same: what would only run there as well is another, see {@link runsOn}. Where
+ * no variant is asked for, any will do. An arm64 without one is v8, as to containerd.
+ */
+export function isPlatform(platform: Platform, wanted: Platform): boolean {
+  if (platform.os !== wanted.os || platform.architecture !== wanted.architecture) return false
+  return !wanted.variant || variantOf(platform) === variantOf(wanted)
+}
+
+function variantOf({ architecture, variant }: Platform): string | undefined {
+  return architecture === 'arm64' ? variant || 'v8' : variant
 }
 
 /**

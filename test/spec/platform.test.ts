@@ -1,6 +1,5 @@
-import { arch } from 'node:os'
 import { describe, expect, it } from 'vitest'
-import { choosePlatform, defaultPlatform, formatPlatform, parsePlatform } from '../../src/image/platform.ts'
+import { choosePlatform, formatPlatform, isPlatform, parsePlatform } from '../../src/spec/platform.ts'
 
 const choose = (wanted: string, ...there: readonly string[]) =>
   there[
@@ -43,7 +42,24 @@ describe('choosePlatform', () => {
   })
 
   it('takes none that does not say what for', () => {
-    expect(choosePlatform([undefined, { os: 'unknown', architecture: 'unknown' }], defaultPlatform())).toBe(-1)
+    expect(choosePlatform([undefined, { os: 'unknown', architecture: 'unknown' }], parsePlatform('linux/amd64'))).toBe(
+      -1,
+    )
+  })
+})
+
+describe('isPlatform', () => {
+  it.each([
+    ['linux/arm/v7', 'linux/arm', true],
+    ['linux/arm', 'linux/arm/v7', false],
+    ['linux/arm/v6', 'linux/arm/v7', false],
+    ['linux/arm64', 'linux/arm64/v8', true],
+    ['linux/arm64/v8', 'linux/arm64', true],
+    ['linux/arm64/v9', 'linux/arm64/v8', false],
+    ['linux/386', 'linux/amd64', false],
+    ['windows/amd64', 'linux/amd64', false],
+  ])('says whether %s is what is asked for as %s: %s', (platform, wanted, is) => {
+    expect(isPlatform(parsePlatform(platform), parsePlatform(wanted))).toBe(is)
   })
 })
 
@@ -54,14 +70,5 @@ describe('parsePlatform', () => {
 
   it('is undone by formatPlatform', () => {
     for (const text of ['linux/amd64', 'linux/arm/v7']) expect(formatPlatform(parsePlatform(text))).toBe(text)
-  })
-})
-
-describe('defaultPlatform', () => {
-  it("is Linux on this machine's processor, as Go calls it", () => {
-    expect(defaultPlatform()).toMatchObject({
-      os: 'linux',
-      architecture: { x64: 'amd64', arm64: 'arm64' }[arch() as string],
-    })
   })
 })
