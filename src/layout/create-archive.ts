@@ -12,6 +12,7 @@ import { FileBody } from '../drivers/filesystem/file-body.ts'
 import { type FileOps, nodeFileOps } from '../drivers/filesystem/file-ops.ts'
 import { RegistryError } from '../errors.ts'
 import type { Platform } from '../spec/descriptor.ts'
+import { END_OF_ARCHIVE } from '../tar/pack-header.ts'
 import { ArchiveFile } from './archive-file.ts'
 import { ArchiveSpace, writeFully } from './archive-space.ts'
 import { formatDockerItems } from './docker-items.ts'
@@ -24,7 +25,7 @@ import { ManifestGraph } from './manifest-graph.ts'
 import { MemoryIndex } from './memory-index.ts'
 import { RepositoryNames } from './names.ts'
 import { temporaryFile } from './spool.ts'
-import { BLOCK_BYTES, formatEntry, paddedSize } from './tar-header.ts'
+import { formatEntry, paddedSize } from './tar-header.ts'
 
 export interface CreateArchiveOptions extends LayoutOptions {
   /**
@@ -70,7 +71,7 @@ export async function createArchive(target: string | Writable, options: CreateAr
   if (format === undefined) throw new TypeError("createArchive() needs a format: 'oci' or 'docker'")
   const names = new RepositoryNames({ repository, registry, nameDefault: format === 'docker' })
   const output = typeof target === 'string' ? await outputFile(target) : await outputStream(target, temporaryDirectory)
-  const head = Buffer.concat(['blobs/', 'blobs/sha256/'].map((path) => formatEntry({ path, type: '5' })))
+  const head = Buffer.concat(['blobs/', 'blobs/sha256/'].map((path) => formatEntry({ path, type: 'directory' })))
   const space = new ArchiveSpace(output.file, head.byteLength, temporaryDirectory)
   return new ArchiveWriter({ output, head, space, names, ...(format === 'docker' && { platform }) })
 }
@@ -125,9 +126,9 @@ class ArchiveWriter extends LayoutBackend implements NewArchive {
         await writeFully(output.file, entry, end)
         end += entry.byteLength
       }
-      await writeFully(output.file, Buffer.alloc(2 * BLOCK_BYTES), end)
+      await writeFully(output.file, END_OF_ARCHIVE, end)
       signal?.throwIfAborted()
-      await output.publish(end + 2 * BLOCK_BYTES, signal)
+      await output.publish(end + END_OF_ARCHIVE.byteLength, signal)
     } finally {
       await this.close()
     }

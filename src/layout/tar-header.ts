@@ -1,10 +1,10 @@
+// A tar as an archive of a layout needs it: its headers alone, by their place in a file, and whatever kinds of entries there are.
+import { RegistryError } from '../errors.ts'
+import { paddingOf, TYPE_FLAGS } from '../tar/entry.ts'
+import { FIELDS, hasChecksum, readName, readNumber, readText } from '../tar/fields.ts'
+import { packHeader } from '../tar/pack-header.ts'
+import * as pax from '../tar/pax.ts'
 import { malformed } from './errors.ts'
-
-/** Headers and data of a tar come in blocks of so many bytes. */
-export const BLOCK_BYTES = 512
-/** Beyond this, eleven octal digits do not do. */
-const MAX_OCTAL_SIZE = 0o77777777777
-const MAX_NAME_BYTES = 100
 
 /** One header block, with what older formats cannot say left out. */
 export interface TarHeader {
@@ -18,129 +18,57 @@ export interface TarHeader {
 
 export interface NewEntry {
   readonly path: string
-  readonly type?: '0' | '2' | '5'
+  /** Default: a file. */
+  readonly type?: 'file' | 'symlink' | 'directory'
   readonly size?: number
   readonly linkPath?: string
 }
 
 /** Bytes of data with what fills the last block. */
 export function paddedSize(size: number): number {
-  return Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES
+  return size + paddingOf(size)
 }
 
 /**
- * Reads a header of POSIX, GNU or old tar.
+ * Reads a header of POSIX, GNU or old tar. Only what places and names the entry is looked at.
  *
  * @param at - where in the archive, for the message
  * @returns `undefined` for a block of zeros, which ends an archive
  * @throws {@link RegistryError} `MANIFEST_INVALID` when it is no header
  */
-export function parseHeader(block: Buffer, at: number): TarHeader | undefined {
+export function parseHeader(block: Uint8Array, at: number): TarHeader | undefined {
   if (block.every((byte) => byte === 0)) return undefined
-  const stated = readNumber(block, 148, 8)
-  if (stated === undefined || !sums(block).includes(stated)) {
+  if (!hasChecksum(block)) {
     throw malformed(
       at === 0 ? 'no tar archive: it does not begin with a header' : `a damaged tar: byte ${at} should begin a header`,
     )
   }
-  const size = readNumber(block, 124, 12)
-  if (size === undefined) throw malformed(`a damaged tar: the header at byte ${at} has no size that can be read`)
-  const type = String.fromCharCode(block[156] ?? 0)
-  const name = readText(block, 0, MAX_NAME_BYTES)
-  // GNU's own format has other things where POSIX has the beginning of a long name.
-  const isPosix = block.toString('latin1', 257, 263) === 'ustar\0'
-  const prefix = isPosix ? readText(block, 345, 155) : ''
+  const size = readNumber(block, FIELDS.size)
+  if (size === undefined || size < 0) {
+    throw malformed(`a damaged tar: the header at byte ${at} has no size that can be read`)
+  }
+  const type = String.fromCharCode(block[FIELDS.type.at] ?? 0)
   return {
-    path: prefix === '' ? name : `${prefix}/${name}`,
-    type: type === '\0' || type === '7' ? '0' : type,
+    path: readName(block),
+    type: type === '\0' || type === '7' ? TYPE_FLAGS.file : type,
     size,
-    linkPath: readText(block, 157, MAX_NAME_BYTES),
+    linkPath: readText(block, FIELDS.linkname),
   }
 }
 
-/** Everything that comes before the data of an entry: its header, and before it one of POSIX's for what does not fit in. */
-export function formatEntry({ path, type = '0', size = 0, linkPath = '' }: NewEntry): Buffer {
-  const records = [
-    ...(Buffer.byteLength(path) > MAX_NAME_BYTES ? [paxRecord('path', path)] : []),
-    ...(Buffer.byteLength(linkPath) > MAX_NAME_BYTES ? [paxRecord('linkpath', linkPath)] : []),
-    ...(size > MAX_OCTAL_SIZE ? [paxRecord('size', String(size))] : []),
-  ]
-  // Cut to what fits: whoever knows POSIX's headers does not look at it.
-  const header = formatHeader({ path, type, size: size > MAX_OCTAL_SIZE ? 0 : size, linkPath })
-  if (records.length === 0) return header
-  const data = Buffer.concat(records)
-  const extended = formatHeader({ path: 'PaxHeader', type: 'x', size: data.byteLength, linkPath: '' })
-  return Buffer.concat([extended, data, Buffer.alloc(paddedSize(data.byteLength) - data.byteLength), header])
+/** Everything that comes before the data of an entry. No date, no owner: the same images make the same archive. */
+export function formatEntry({ path, type = 'file', size = 0, linkPath }: NewEntry): Buffer {
+  const mode = type === 'directory' ? 0o755 : 0o644
+  const header = { name: path, type, size, mode, uid: 0, gid: 0, mtime: 0 }
+  return packHeader({ ...header, ...(linkPath !== undefined && { linkname: linkPath }) })
 }
 
 /** `path`, `size` and the like, from the data of a POSIX header. @throws {@link RegistryError} `MANIFEST_INVALID` */
-export function parsePax(data: Buffer): ReadonlyMap<string, string> {
-  const records = new Map<string, string>()
-  for (let at = 0; at < data.byteLength && data[at] !== 0; ) {
-    const space = data.indexOf(' ', at)
-    const length = /^\d{1,9}$/.test(data.toString('latin1', at, space)) ? Number(data.toString('latin1', at, space)) : 0
-    const equals = data.indexOf('=', space)
-    const end = at + length
-    if (space < 0 || equals < 0 || equals >= end || end > data.byteLength || data[end - 1] !== 0x0a) {
-      throw malformed('a damaged tar: an extended header cannot be read')
-    }
-    records.set(data.toString('utf8', space + 1, equals), data.toString('utf8', equals + 1, end - 1))
-    at = end
+export function parsePax(data: Uint8Array): ReadonlyMap<string, string> {
+  try {
+    return pax.parsePax(data)
+  } catch (cause) {
+    if (!RegistryError.is(cause)) throw cause
+    throw malformed('a damaged tar: an extended header cannot be read', cause)
   }
-  return records
-}
-
-function formatHeader({ path, type, size, linkPath }: TarHeader): Buffer {
-  const block = Buffer.alloc(BLOCK_BYTES)
-  block.write(path, 0, MAX_NAME_BYTES)
-  block.write(type === '5' ? '0000755\0' : '0000644\0', 100, 'latin1')
-  block.write('0000000\0', 108, 'latin1')
-  block.write('0000000\0', 116, 'latin1')
-  block.write(`${size.toString(8).padStart(11, '0')}\0`, 124, 'latin1')
-  // No date: the same images make the same archive.
-  block.write('00000000000\0', 136, 'latin1')
-  block.write(type, 156, 'latin1')
-  block.write(linkPath, 157, MAX_NAME_BYTES)
-  block.write('ustar\x0000', 257, 'latin1')
-  block.write(`${sums(block)[0].toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
-  return block
-}
-
-/** A record begins with its own length, whose digits count. */
-function paxRecord(key: string, value: string): Buffer {
-  const rest = Buffer.byteLength(` ${key}=${value}\n`)
-  let length = rest
-  while (length !== rest + String(length).length) length = rest + String(length).length
-  return Buffer.from(`${length} ${key}=${value}\n`)
-}
-
-/** The checksum, its own field taken as spaces; some old programs counted signed bytes. */
-function sums(block: Buffer): readonly [unsigned: number, signed: number] {
-  let unsigned = 0
-  let signed = 0
-  for (const [index, byte] of block.entries()) {
-    const counted = index >= 148 && index < 156 ? 0x20 : byte
-    unsigned += counted
-    signed += counted > 127 ? counted - 256 : counted
-  }
-  return [unsigned, signed]
-}
-
-/** Octal digits, or GNU's binary for what is larger; `undefined` for neither, and for what no number holds. */
-function readNumber(block: Buffer, start: number, length: number): number | undefined {
-  const first = block[start] ?? 0
-  if (first === 0x80) {
-    const value = block.subarray(start + 1, start + length).reduce((sum, byte) => sum * 256 + byte, 0)
-    return Number.isSafeInteger(value) ? value : undefined
-  }
-  const digits = block
-    .toString('latin1', start, start + length)
-    .replace(/\0.*$/s, '')
-    .trim()
-  return /^[0-7]*$/.test(digits) && first < 0x80 ? Number.parseInt(digits || '0', 8) : undefined
-}
-
-function readText(block: Buffer, start: number, length: number): string {
-  const end = block.indexOf(0, start)
-  return block.toString('utf8', start, end < 0 || end > start + length ? start + length : end)
 }

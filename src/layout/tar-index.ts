@@ -1,7 +1,10 @@
 import { posix } from 'node:path'
+import { BLOCK_BYTES } from '../tar/entry.ts'
+import { upToZero } from '../tar/fields.ts'
+import { isSparse, parsePaxNumber } from '../tar/pax.ts'
 import type { ArchiveFile } from './archive-file.ts'
 import { malformed } from './errors.ts'
-import { BLOCK_BYTES, paddedSize, parseHeader, parsePax, type TarHeader } from './tar-header.ts'
+import { paddedSize, parseHeader, parsePax, type TarHeader } from './tar-header.ts'
 
 /** Read at once where headers are looked for: small entries follow each other closely. */
 const WINDOW_BYTES = 32 * 1024
@@ -122,20 +125,21 @@ async function readExtension(
   if (start + size > end) throw cutShort('in the middle of an extended header')
   if (type === 'g') return {} // of the whole archive: comments
   const data = await file.read(start, size)
-  if (type === 'L') return { path: beforeZero(data) }
-  if (type === 'K') return { linkPath: beforeZero(data) }
+  if (type === 'L') return { path: upToZero(data) }
+  if (type === 'K') return { linkPath: upToZero(data) }
   const records = parsePax(data)
   const path = records.get('path')
   const linkPath = records.get('linkpath')
   const stated = records.get('size')
-  if (stated !== undefined && !(/^\d{1,16}$/.test(stated) && Number.isSafeInteger(Number(stated)))) {
+  const statedSize = stated === undefined ? undefined : parsePaxNumber(stated)
+  if (stated !== undefined && statedSize === undefined) {
     throw malformed('a damaged tar: an extended header has no size that can be read')
   }
   return {
     ...(path !== undefined && { path }),
     ...(linkPath !== undefined && { linkPath }),
-    ...(stated !== undefined && { size: Number(stated) }),
-    ...([...records.keys()].some((key) => key.startsWith('GNU.sparse.')) && { isSparse: true }),
+    ...(statedSize !== undefined && { size: statedSize }),
+    ...(isSparse(records) && { isSparse: true }),
   }
 }
 
@@ -151,11 +155,6 @@ function cleanPath(path: string): string | undefined {
   if (path.startsWith('/') || path.includes('\0')) return undefined
   const clean = posix.normalize(path).replace(/\/$/, '')
   return clean === '..' || clean.startsWith('../') ? undefined : clean
-}
-
-function beforeZero(data: Buffer): string {
-  const end = data.indexOf(0)
-  return data.toString('utf8', 0, end < 0 ? data.byteLength : end)
 }
 
 function cutShort(where: string): Error {

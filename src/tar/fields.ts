@@ -51,10 +51,27 @@ export function readNumber(block: Uint8Array, { at, length }: Field): number | u
   return ((field[0] ?? 0) & 0x80) !== 0 ? readBase256(field) : readOctal(field)
 }
 
-/** Up to the first zero byte. What is not UTF-8 in it becomes U+FFFD. */
 export function readText(block: Uint8Array, { at, length }: Field): string {
-  const end = block.indexOf(0, at)
-  return text(block.subarray(at, end === -1 ? at + length : Math.min(end, at + length)))
+  return upToZero(block.subarray(at, at + length))
+}
+
+/** Up to the first zero byte. What is not UTF-8 in it becomes U+FFFD. */
+export function upToZero(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0)
+  return text(end === -1 ? bytes : bytes.subarray(0, end))
+}
+
+/** An entry's name: of POSIX, with the beginning of a long one. GNU's own format has other things in that place. */
+export function readName(block: Uint8Array): string {
+  const prefix = readMagic(block).startsWith('ustar\u0000') ? readText(block, FIELDS.prefix) : ''
+  const name = readText(block, FIELDS.name)
+  return prefix === '' ? name : `${prefix}/${name}`
+}
+
+/** What says whose format it is: `ustar` and a zero byte for POSIX's, `ustar` and a blank for GNU's. */
+export function readMagic(block: Uint8Array): string {
+  const { at, length } = FIELDS.magic
+  return Buffer.from(block.subarray(at, at + length)).toString('latin1')
 }
 
 export function text(bytes: Uint8Array): string {
@@ -87,6 +104,13 @@ export function checksumsOf(block: Uint8Array): { readonly unsigned: number; rea
     signed += byte < 0x80 ? byte : byte - 0x100
   }
   return { unsigned, signed }
+}
+
+/** Whether the checksum in the block is its own. */
+export function hasChecksum(block: Uint8Array): boolean {
+  const stored = readNumber(block, FIELDS.checksum)
+  const { unsigned, signed } = checksumsOf(block)
+  return stored === unsigned || stored === signed
 }
 
 function readOctal(field: Uint8Array): number | undefined {

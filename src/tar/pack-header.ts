@@ -12,7 +12,7 @@ export const END_OF_ARCHIVE: Uint8Array = new Uint8Array(2 * BLOCK_BYTES)
  *
  * @throws `UNSUPPORTED` for a device number that does not fit
  */
-export function packHeader(header: TarHeader): Uint8Array {
+export function packHeader(header: TarHeader): Buffer {
   const records = new Map(header.pax)
   const block = Buffer.alloc(BLOCK_BYTES)
   writeName(block, header.name, records)

@@ -1,6 +1,6 @@
 import { type TarEntryType, type TarHeader, TYPE_FLAGS } from './entry.ts'
 import { malformed, unsupported } from './errors.ts'
-import { checksumsOf, FIELDS, readNumber, readText } from './fields.ts'
+import { FIELDS, hasChecksum, readMagic, readName, readNumber, readText } from './fields.ts'
 import { parsePaxNumber, parsePaxTime } from './pax.ts'
 
 /** Headers that say something of the next entry (`g`: of all that follow). */
@@ -23,21 +23,16 @@ const TYPES: ReadonlyMap<string, RawHeader['type']> = new Map<string, RawHeader[
 
 /** @throws {@link RegistryError} `MANIFEST_INVALID`, and `UNSUPPORTED` for sparse files and other types of GNU's own */
 export function parseHeader(block: Uint8Array): RawHeader {
-  const stored = readNumber(block, FIELDS.checksum)
-  const { unsigned, signed } = checksumsOf(block)
-  if (stored !== unsigned && stored !== signed) throw malformed('the checksum of a header is wrong')
+  if (!hasChecksum(block)) throw malformed('the checksum of a header is wrong')
   const flag = String.fromCharCode(block[FIELDS.type.at] ?? 0)
   const type = TYPES.get(flag)
   if (type === undefined) throw unsupported(`entries of the type ${JSON.stringify(flag)} are not read`)
-  const magic = Buffer.from(block.subarray(FIELDS.magic.at, FIELDS.magic.at + FIELDS.magic.length)).toString('latin1')
-  const isPosix = magic.startsWith('ustar\u0000')
-  const prefix = isPosix ? readText(block, FIELDS.prefix) : ''
-  const name = readText(block, FIELDS.name)
+  const magic = readMagic(block)
   const linkname = readText(block, FIELDS.linkname)
   const uname = magic.startsWith('ustar') ? readText(block, FIELDS.uname) : ''
   const gname = magic.startsWith('ustar') ? readText(block, FIELDS.gname) : ''
   return {
-    name: prefix === '' ? name : `${prefix}/${name}`,
+    name: readName(block),
     type,
     size: amount(block, 'size'),
     mode: amount(block, 'mode') & 0o7777,

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { malformed, unsupported } from './errors.ts'
+import { malformed } from './errors.ts'
 import { text } from './fields.ts'
 
 /**
@@ -19,13 +19,16 @@ export function parsePax(content: Uint8Array): Map<string, string> {
       throw malformed('a pax record is malformed')
     }
     const key = text(content.subarray(blank + 1, equals))
-    // GNU tar knows of holes by these; read as plain files, such entries would have another content than their own.
-    if (key.startsWith('GNU.sparse.')) throw unsupported('sparse files are not read')
     if (key === '') throw malformed('a pax record has no name')
     records.set(key, text(content.subarray(equals + 1, end - 1)))
     at = end
   }
   return records
+}
+
+/** GNU tar knows of holes by these; read as a plain file, such an entry would have another content than its own. */
+export function isSparse(records: ReadonlyMap<string, string>): boolean {
+  return [...records.keys()].some((key) => key.startsWith('GNU.sparse.'))
 }
 
 /** In the order of the keys, so that the same records are the same bytes. */

@@ -2,10 +2,10 @@ import { type ByteSource, readAll } from '../bytes.ts'
 import { RegistryError } from '../errors.ts'
 import { ByteQueue } from './byte-queue.ts'
 import { BLOCK_BYTES, paddingOf, type TarHeader } from './entry.ts'
-import { malformed } from './errors.ts'
-import { text } from './fields.ts'
+import { malformed, unsupported } from './errors.ts'
+import { upToZero } from './fields.ts'
 import { applyRecords, type MetaType, parseHeader, type RawHeader } from './parse-header.ts'
-import { parsePax } from './pax.ts'
+import { isSparse, parsePax } from './pax.ts'
 
 /** One entry of an archive that is being read. */
 export interface TarEntry {
@@ -109,9 +109,12 @@ async function readMeta(queue: ByteQueue, { size }: RawHeader, type: MetaType): 
   if (size > MAX_META_BYTES) throw malformed(`a header has ${size} bytes of extensions, more than ${MAX_META_BYTES}`)
   const content = await queue.exactly(size)
   if (content.byteLength < size || (await queue.skip(paddingOf(size))) > 0) throw malformed('it ends within a header')
-  if (type === 'pax' || type === 'global-pax') return parsePax(content)
-  const end = content.indexOf(0)
-  return new Map([[type === 'long-name' ? 'path' : 'linkpath', text(end < 0 ? content : content.subarray(0, end))]])
+  if (type === 'pax' || type === 'global-pax') {
+    const records = parsePax(content)
+    if (isSparse(records)) throw unsupported('sparse files are not read')
+    return records
+  }
+  return new Map([[type === 'long-name' ? 'path' : 'linkpath', upToZero(content)]])
 }
 
 /** The later ones of the same names count. Bounded: any number of headers may stand ahead of an entry. */

@@ -10,7 +10,7 @@ describe('formatEntry', () => {
     fc.assert(
       fc.property(path, path, fc.nat({ max: Number.MAX_SAFE_INTEGER }), (name, linkPath, size) => {
         expect(readBack(formatEntry({ path: name, size }))).toEqual({ path: name, size, linkPath: '', type: '0' })
-        const link = formatEntry({ path: name, type: '2', linkPath })
+        const link = formatEntry({ path: name, type: 'symlink', linkPath })
         expect(readBack(link)).toEqual({ path: name, size: 0, linkPath, type: '2' })
       }),
     )

@@ -14,8 +14,8 @@ export function tarOf(parts: readonly TarPart[]): Buffer {
 
 function partOf(part: TarPart): Buffer {
   if ('raw' in part) return Buffer.from(part.raw)
-  if ('link' in part) return formatEntry({ path: part.path, type: '2', linkPath: part.link })
-  if ('folder' in part) return formatEntry({ path: part.path, type: '5' })
+  if ('link' in part) return formatEntry({ path: part.path, type: 'symlink', linkPath: part.link })
+  if ('folder' in part) return formatEntry({ path: part.path, type: 'directory' })
   const content = Buffer.from(part.content as Uint8Array)
   const size = content.byteLength
   return Buffer.concat([formatEntry({ path: part.path, size }), content, Buffer.alloc(paddedSize(size) - size)])
