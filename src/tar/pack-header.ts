@@ -29,7 +29,7 @@ export function packHeader(header: TarHeader): Buffer {
     if (number > maxOctal(FIELDS[name])) throw unsupported(`the device number ${number} does not fit`)
     writeOctal(block, FIELDS[name], number)
   }
-  finish(block, TYPE_FLAGS[header.type])
+  finishHeader(block, TYPE_FLAGS[header.type])
   return records.size === 0 ? block : Buffer.concat([packRecords(records, header.name), block])
 }
 
@@ -42,7 +42,7 @@ function packRecords(records: ReadonlyMap<string, string>, name: string): Uint8A
   writeOctal(block, FIELDS.mode, 0o644)
   writeOctal(block, FIELDS.size, content.byteLength)
   for (const field of [FIELDS.uid, FIELDS.gid, FIELDS.mtime, FIELDS.major, FIELDS.minor]) writeOctal(block, field, 0)
-  finish(block, 'x')
+  finishHeader(block, 'x')
   return Buffer.concat([block, content, Buffer.alloc(paddingOf(content.byteLength))])
 }
 
@@ -77,7 +77,8 @@ function writeNumber(block: Buffer, field: Field, key: string, value: number, re
   writeOctal(block, field, Math.min(Math.max(0, Math.floor(value)), maxOctal(field)))
 }
 
-function finish(block: Buffer, type: string): void {
+/** Writes what every header has, the checksum over the rest of it at last. */
+export function finishHeader(block: Buffer, type: string): void {
   writeAscii(block, FIELDS.type.at, type)
   writeAscii(block, FIELDS.magic.at, 'ustar\u000000')
   // Six digits, a zero byte and a blank, unlike other numbers.
