@@ -1,8 +1,8 @@
 import type { Transform } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import * as zlib from 'node:zlib'
 import type { ByteSource } from '../bytes.ts'
 import { RegistryError } from '../errors.ts'
+import { compressionOf, createDecompressor, decompress, MAGIC_BYTES } from '../tar/compression.ts'
 
 /** How the tar of a layer is kept. */
 export type Compression = 'gzip' | 'zstd' | 'none'
@@ -16,9 +16,8 @@ export const LAYER_MEDIA_TYPES: Readonly<Record<Compression, string>> = {
 /** What Node has from 22.15 on. */
 interface Zstd {
   createZstdCompress?(options: { readonly params?: Record<number, number>; readonly chunkSize: number }): Transform
-  createZstdDecompress?(options: { readonly chunkSize: number }): Transform
 }
-const { createZstdCompress, createZstdDecompress }: Zstd = zlib as Zstd // the types are those of the oldest Node that we run on
+const { createZstdCompress }: Zstd = zlib as Zstd // the types are those of the oldest Node that we run on
 
 /** zlib's constant of that name, which older types lack. */
 const ZSTD_LEVEL = 100
@@ -63,9 +62,11 @@ export async function* decompressed(source: ByteSource): AsyncGenerator<Uint8Arr
       head = Buffer.concat([head, step.value])
       if (head.byteLength >= MAGIC_BYTES) break
     }
-    const decompressor = decompressorFor(head)
-    if (decompressor === undefined) yield* from(head, pieces)
-    else yield* through(decompressor, from(head, pieces))
+    const compression = compressionOf(head)
+    const decompressor = createDecompressor(compression)
+    if (decompressor !== undefined) yield* decompress(from(head, pieces), decompressor, broken)
+    else if (compression === 'zstd') throw withoutZstd('read')
+    else yield* from(head, pieces)
   } finally {
     await pieces.return?.()
   }
@@ -78,38 +79,8 @@ async function* from(head: Uint8Array, rest: Pieces): AsyncGenerator<Uint8Array,
   for (let step = await rest.next(); !step.done; step = await rest.next()) yield step.value
 }
 
-async function* through(
-  decompressor: Transform,
-  compressed: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array, void> {
-  let failure: { readonly error: unknown } | undefined
-  const watched = async function* () {
-    try {
-      yield* compressed
-    } catch (error) {
-      failure = { error }
-      throw error
-    }
-  }
-  const feeding = pipeline(watched, decompressor)
-  feeding.catch(() => {}) // told by the decompressor as well
-  try {
-    yield* decompressor as AsyncIterable<Buffer>
-  } catch (cause) {
-    // The source's own error is not one of decompression.
-    if (failure !== undefined) throw failure.error
-    throw new RegistryError('MANIFEST_INVALID', { message: 'the layer is compressed, but broken', cause })
-  } finally {
-    decompressor.destroy()
-    await feeding.catch(() => {})
-  }
-}
-
-function decompressorFor(head: Buffer): Transform | undefined {
-  if (head[0] === 0x1f && head[1] === 0x8b) return zlib.createGunzip({ chunkSize: 4 * CHUNK_BYTES })
-  if (head.byteLength < MAGIC_BYTES || head.readUInt32LE() !== ZSTD_MAGIC) return undefined
-  if (createZstdDecompress === undefined) throw withoutZstd('read')
-  return createZstdDecompress({ chunkSize: 4 * CHUNK_BYTES })
+function broken(cause: unknown): RegistryError {
+  return new RegistryError('MANIFEST_INVALID', { message: 'the layer is compressed, but broken', cause })
 }
 
 function withoutZstd(action: 'read' | 'write'): RegistryError {
@@ -118,7 +89,5 @@ function withoutZstd(action: 'read' | 'write'): RegistryError {
   })
 }
 
-const MAGIC_BYTES = 4
-const ZSTD_MAGIC = 0xfd2fb528
 const GZIP_OS_AT = 9
 const GZIP_OS_UNKNOWN = 255

@@ -3,8 +3,8 @@ import type { Descriptor } from '../spec/descriptor.ts'
 import { type Digest, digestOf, finishDigest, isDigest } from '../spec/digest.ts'
 import { isJsonObject } from '../spec/json-scan.ts'
 import { MEDIA_TYPES } from '../spec/media-types.ts'
+import { compressionOf, type FoundCompression, MAGIC_BYTES } from '../tar/compression.ts'
 import type { ArchiveFile } from './archive-file.ts'
-import { type Compression, compressionOf, MAGIC_BYTES } from './compression.ts'
 import { malformed } from './errors.ts'
 import { parseJson, parseObject } from './layout-index.ts'
 import type { TarFile, TarIndex } from './tar-index.ts'
@@ -13,7 +13,7 @@ import type { TarFile, TarIndex } from './tar-index.ts'
 const MAX_CONFIG_BYTES = 8 * 1024 * 1024
 const HASHED_BYTES = 1024 * 1024
 
-const LAYER_TYPES: Readonly<Partial<Record<Compression, string>>> = {
+const LAYER_TYPES: Readonly<Partial<Record<FoundCompression, string>>> = {
   none: 'application/vnd.oci.image.layer.v1.tar',
   gzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
   zstd: 'application/vnd.oci.image.layer.v1.tar+zstd',

@@ -4,10 +4,11 @@ import { checkOptions, kindOf } from '../arguments.ts'
 import type { ByteSource } from '../bytes.ts'
 import { isMissing } from '../drivers/filesystem/errors.ts'
 import { RegistryError } from '../errors.ts'
+import { compressionOf, MAGIC_BYTES } from '../tar/compression.ts'
 import { ArchiveFile } from './archive-file.ts'
 import { ArchiveIndex } from './archive-files.ts'
 import { readArchive } from './archive-reader.ts'
-import { compressionOf, decompress, MAGIC_BYTES } from './compression.ts'
+import { decompressArchive } from './decompress-archive.ts'
 import { fileOpsFor, malformed } from './errors.ts'
 import { LayoutBackend } from './layout-backend.ts'
 import { DEFAULT_REPOSITORY, type LayoutOptions } from './layout-directory.ts'
@@ -136,7 +137,7 @@ async function spoolPlain(content: AsyncIterable<Uint8Array>, options: OpenArchi
     }
     const compression = compressionOf(start)
     const whole = rest(start, iterator)
-    return await spool(compression === 'none' ? whole : decompress(whole, compression), { ...options, maxBytes })
+    return await spool(compression === 'none' ? whole : decompressArchive(whole, compression), { ...options, maxBytes })
   } finally {
     await iterator.return?.()
   }
