@@ -46,7 +46,7 @@ const MAY_IMPORT: readonly [part: string, others: readonly string[]][] = [
   ['testing/driver-contract/', ['testing/seeded.ts', 'storage/driver.ts', 'bytes.ts']],
   ['testing/driver-contract.ts', ['testing/driver-contract/', 'storage/driver.ts', 'bytes.ts']],
   ['testing/backend-contract/', ['testing/', 'spec/', 'backend.ts', 'bytes.ts', 'errors.ts']],
-  ['image/', ['spec/', 'tar/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts']],
+  ['image/', ['spec/', 'tar/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'in-parallel.ts']],
 ]
 
 describe('imports within src', () => {

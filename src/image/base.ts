@@ -1,4 +1,5 @@
 import type { OperationContext } from '../backend.ts'
+import { inParallel } from '../in-parallel.ts'
 import type { Descriptor, Platform } from '../spec/descriptor.ts'
 import type { Digest } from '../spec/digest.ts'
 import { type PlatformName, parsePlatform } from '../spec/platform.ts'
@@ -94,21 +95,7 @@ async function moveAll(
   context: OperationContext,
 ): Promise<void> {
   // What may not be distributed stays where its urls say.
-  const rest = layers
-    .filter(({ mediaType, urls }) => !(mediaType.startsWith(NONDISTRIBUTABLE) && urls?.length))
-    .values()
-  let hasFailed = false
-  const work = async () => {
-    for (const layer of rest) {
-      if (hasFailed) return
-      await moveBlob(source, target, layer, context).catch((error: unknown) => {
-        hasFailed = true
-        throw error
-      })
-    }
-  }
-  const results = await Promise.allSettled(Array.from({ length: CONCURRENCY }, work))
-  const failed = results.find((result) => result.status === 'rejected')
-  if (failed !== undefined) throw failed.reason
+  const distributed = layers.filter(({ mediaType, urls }) => !(mediaType.startsWith(NONDISTRIBUTABLE) && urls?.length))
+  await inParallel(distributed, CONCURRENCY, (layer) => moveBlob(source, target, layer, context))
   context.signal?.throwIfAborted()
 }
