@@ -82,3 +82,17 @@ export class RegistryError extends Error {
     )
   }
 }
+
+/** `undefined` in place of one of `codes`: absence, where any other failure must not look like it. */
+export async function unless<T>(codes: readonly ErrorCode[], result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result
+  } catch (error) {
+    if (codes.some((code) => RegistryError.is(error, code))) return undefined
+    throw error
+  }
+}
+
+/** A repository that nothing was pushed to yet may be unknown itself. */
+export const NO_MANIFEST: readonly ErrorCode[] = ['MANIFEST_UNKNOWN', 'NAME_UNKNOWN']
+export const NO_BLOB: readonly ErrorCode[] = ['BLOB_UNKNOWN', 'NAME_UNKNOWN']

@@ -1,5 +1,5 @@
 import type { Repository } from '../backend.ts'
-import { RegistryError } from '../errors.ts'
+import { RegistryError, unless } from '../errors.ts'
 import { type Digest, isDigest } from '../spec/digest.ts'
 import { CliError, EXIT_USAGE } from './cli-error.ts'
 import { optionsHelp } from './help.ts'
@@ -119,10 +119,7 @@ async function wholeRepository(
 async function tagsAt({ tags }: Repository, digest: Digest, signal: AbortSignal): Promise<string[]> {
   const found: string[] = []
   for await (const tag of tags.list({ signal })) {
-    const target = await tags.resolve(tag, { signal }).catch((error: unknown) => {
-      if (RegistryError.is(error, 'MANIFEST_UNKNOWN')) return undefined
-      throw error
-    })
+    const target = await unless(['MANIFEST_UNKNOWN'], tags.resolve(tag, { signal }))
     if (target === digest) found.push(tag)
   }
   return found

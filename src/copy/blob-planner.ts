@@ -1,9 +1,9 @@
 import type { OperationContext } from '../backend.ts'
-import { RegistryError } from '../errors.ts'
+import { NO_BLOB, RegistryError, unless } from '../errors.ts'
 import { inParallel } from '../in-parallel.ts'
 import type { Descriptor } from '../spec/descriptor.ts'
 import type { Digest } from '../spec/digest.ts'
-import { aboutBlob, NO_BLOB, unless } from './errors.ts'
+import { aboutBlob } from './errors.ts'
 import type { RepositoryPair } from './location.ts'
 import type { PlannedBlob } from './plan.ts'
 

@@ -1,11 +1,10 @@
 import { EventEmitter } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { OperationContext, Upload } from '../backend.ts'
-import { RegistryError } from '../errors.ts'
+import { NO_BLOB, RegistryError, unless } from '../errors.ts'
 import type { Descriptor } from '../spec/descriptor.ts'
 import { backoffMs, isTransient } from './backoff.ts'
 import { wrongSize } from './blob-planner.ts'
-import { NO_BLOB, unless } from './errors.ts'
 import type { RepositoryPair } from './location.ts'
 import type { Tally } from './tally.ts'
 

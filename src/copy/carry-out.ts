@@ -1,8 +1,8 @@
-import { RegistryError } from '../errors.ts'
+import { NO_MANIFEST, RegistryError, unless } from '../errors.ts'
 import { inParallel } from '../in-parallel.ts'
 import type { Digest } from '../spec/digest.ts'
 import { BlobTransfer, type TransferOptions } from './blob-transfer.ts'
-import { aboutBlob, aboutManifest, NO_MANIFEST, unless } from './errors.ts'
+import { aboutBlob, aboutManifest } from './errors.ts'
 import type { CopyPlan, PlannedBlob, PlannedManifest, PlannedRoot, PlannedTag } from './plan.ts'
 
 export interface CarryOutOptions extends TransferOptions {

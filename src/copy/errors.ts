@@ -1,4 +1,3 @@
-import type { ErrorCode } from '../errors.ts'
 import { RegistryError } from '../errors.ts'
 import type { Digest } from '../spec/digest.ts'
 
@@ -30,20 +29,6 @@ export function aboutBlob(digest: Digest, image: string, error: unknown): unknow
 export function aboutManifest(digest: Digest, image: string, error: unknown): unknown {
   return about(`manifest ${digest} of ${image}`, { digest, image }, error)
 }
-
-/** `undefined` in place of one of `codes`: absence, where any other failure must not look like it. */
-export async function unless<T>(codes: readonly ErrorCode[], result: Promise<T>): Promise<T | undefined> {
-  try {
-    return await result
-  } catch (error) {
-    if (codes.some((code) => RegistryError.is(error, code))) return undefined
-    throw error
-  }
-}
-
-/** A repository that nothing was pushed to yet may be unknown itself. */
-export const NO_MANIFEST: readonly ErrorCode[] = ['MANIFEST_UNKNOWN', 'NAME_UNKNOWN']
-export const NO_BLOB: readonly ErrorCode[] = ['BLOB_UNKNOWN', 'NAME_UNKNOWN']
 
 /** Whether a connection or stream ended too early, by what Node throws then. */
 export function isDropped(error: unknown): boolean {

@@ -1,8 +1,8 @@
 import type { Manifest, OperationContext } from '../backend.ts'
-import { RegistryError } from '../errors.ts'
+import { NO_BLOB, NO_MANIFEST, RegistryError, unless } from '../errors.ts'
 import { algorithmOf, type Digest, digestOf } from '../spec/digest.ts'
 import { MEDIA_TYPES } from '../spec/media-types.ts'
-import { aboutManifest, NO_BLOB, NO_MANIFEST, unless } from './errors.ts'
+import { aboutManifest } from './errors.ts'
 import type { RepositoryPair } from './location.ts'
 import type { PlannedManifest } from './plan.ts'
 

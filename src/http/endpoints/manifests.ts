@@ -1,6 +1,6 @@
 import type { OperationContext, Repository } from '../../backend.ts'
 import { readAll } from '../../bytes.ts'
-import { RegistryError } from '../../errors.ts'
+import { NO_MANIFEST, RegistryError, unless } from '../../errors.ts'
 import type { Descriptor } from '../../spec/descriptor.ts'
 import { type Digest, isDigest } from '../../spec/digest.ts'
 import { detectMediaType, parseManifest } from '../../spec/manifest.ts'
@@ -114,12 +114,7 @@ async function resolve(
   reference: string,
   context: OperationContext,
 ): Promise<Digest | undefined> {
-  try {
-    return (await manifests.stat(reference, context)).digest
-  } catch (error) {
-    if (RegistryError.is(error, 'MANIFEST_UNKNOWN') || RegistryError.is(error, 'NAME_UNKNOWN')) return undefined
-    throw error
-  }
+  return (await unless(NO_MANIFEST, manifests.stat(reference, context)))?.digest
 }
 
 function manifestHeaders(

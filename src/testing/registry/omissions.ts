@@ -1,7 +1,7 @@
 // What registries leave out, or refuse.
 import { Readable } from 'node:stream'
 import type { Backend, Manifests } from '../../backend.ts'
-import { RegistryError } from '../../errors.ts'
+import { NO_MANIFEST, RegistryError, unless } from '../../errors.ts'
 import { type Digest, digestOf, isDigest } from '../../spec/digest.ts'
 import { scanDigests } from '../../spec/scan-digests.ts'
 import { collected, type Middleware, pathOf, refusal, routeOf, withBody, withoutHeader, withUrl } from './middleware.ts'
@@ -90,12 +90,7 @@ export function immutableTags(backend: Backend): Middleware {
 }
 
 async function targetOf(manifests: Manifests, tag: string): Promise<Digest | undefined> {
-  try {
-    return (await manifests.stat(tag)).digest
-  } catch (error) {
-    if (RegistryError.is(error, 'MANIFEST_UNKNOWN') || RegistryError.is(error, 'NAME_UNKNOWN')) return undefined
-    throw error
-  }
+  return (await unless(NO_MANIFEST, manifests.stat(tag)))?.digest
 }
 
 /** A manifest cannot be deleted by its digest while tags point to it; a tag can, by its name. */
