@@ -83,14 +83,21 @@ export async function run(args: readonly string[]): Promise<number> {
       return error.exitCode
     }
     // A registry's refusal says it all; a failure of ours needs its stack.
-    if (RegistryError.is(error)) console.error(`wharfage: ${error.message}${loginHint(error)}`)
+    if (RegistryError.is(error)) console.error(`wharfage: ${error.message}${loginHint(error)}${nameHint(error)}`)
     else console.error(error)
     return EXIT_FAILURE
   }
 }
 
-function loginHint({ code }: RegistryError): string {
-  return code === 'UNAUTHORIZED' ? ' (wharfage login HOST logs in)' : ''
+/** Where the error does not say it itself. */
+function loginHint({ code, message }: RegistryError): string {
+  return code === 'UNAUTHORIZED' && !message.includes('wharfage login') ? ' (wharfage login HOST logs in)' : ''
+}
+
+/** Which name it is about, that of a repository in an archive say, which nobody has typed. */
+function nameHint({ code, detail }: RegistryError): string {
+  const name: unknown = code === 'NAME_INVALID' && Object(detail).name
+  return typeof name === 'string' && name !== '' ? `, not ${JSON.stringify(name)}` : ''
 }
 
 async function dispatch([name, ...rest]: readonly string[]): Promise<number> {

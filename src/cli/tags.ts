@@ -29,7 +29,10 @@ export async function tags(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseCommandLine(args, TAGS_OPTIONS, ['PLACE'])
   const [place = ''] = positionals
   return withLocation(place, values, async ({ backend, repository, reference }, signal) => {
-    if (reference !== undefined) throw new CliError(`${place}: leave out ${reference} to list the tags`, EXIT_USAGE)
+    if (reference !== undefined) {
+      const host = /^docker:\/\/[^/]*:\d+$/.test(place) ? `, or write ${place}/ for all that this registry has` : ''
+      throw new CliError(`${place}: leave out ${reference} to list the tags${host}`, EXIT_USAGE)
+    }
     const names = repository === undefined ? backend.repositories({ signal }) : [repository]
     for await (const name of names) {
       const found: string[] = []

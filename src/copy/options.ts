@@ -78,7 +78,9 @@ export function checkCopy(source: Place, target: Place, options: CopyOptions): v
     throw new TypeError('the option "repositories" chooses among all repositories: leave out the one of the source')
   }
   if (source.repository === undefined && target.repository !== undefined) {
-    throw new TypeError('many repositories cannot be copied into one: leave out the repository of the target')
+    throw new TypeError(
+      'many repositories cannot be copied into one: leave out the repository of the target, or name one in the source',
+    )
   }
   if (source.reference === undefined && target.reference !== undefined) {
     throw new TypeError('many images cannot be copied to one reference: leave out the one of the target')

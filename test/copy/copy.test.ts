@@ -317,7 +317,7 @@ describe('copy() called wrongly', () => {
     ],
     [
       () => copy(registry, at(registry, 'a')),
-      'many repositories cannot be copied into one: leave out the repository of the target',
+      'many repositories cannot be copied into one: leave out the repository of the target, or name one in the source',
     ],
     [
       () => copy(at(registry, 'a'), at(registry, 'a', 'v1')),
