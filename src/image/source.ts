@@ -37,20 +37,28 @@ export function placeOfSource(source: ImageSource): Place & { readonly reference
   const { reference } = source
   if (typeof reference !== 'string')
     throw new TypeError(`an image needs a reference, a tag or a digest, not ${kindOf(reference)}`)
-  return { ...placeOf(source), reference: isDigest(reference) ? reference : parseTag(reference) }
+  return {
+    ...placeOf(source, '{ backend, repository, reference }'),
+    reference: isDigest(reference) ? reference : parseTag(reference),
+  }
 }
 
 export function placeOfTarget(target: ImageTarget): Place {
-  return 'blobs' in target ? { repository: target } : placeOf(target)
+  if ('blobs' in Object(target)) return { repository: target as Repository }
+  if ('reference' in Object(target)) {
+    throw new TypeError("a target has no reference: its tags are an option, push(target, { tags: ['v1'] })")
+  }
+  return placeOf(target as Exclude<ImageTarget, Repository>, '{ backend, repository }')
 }
 
-function placeOf(place: ImageSource | { readonly backend: Backend; readonly repository: string }): Place {
+function placeOf(place: ImageSource | Exclude<ImageTarget, Repository>, expected: string): Place {
   if (typeof place !== 'object' || place === null) {
-    throw new TypeError(
-      `expected { repository, reference } or { backend, repository, reference }, not ${kindOf(place)}`,
-    )
+    throw new TypeError(`expected ${expected}, not ${kindOf(place)}`)
+  }
+  if ('backend' in place && typeof place.repository !== 'string') {
+    throw new TypeError(`expected ${expected}, the repository by its name, not ${kindOf(place.repository)}`)
   }
   if ('backend' in place) return { repository: place.backend.repository(place.repository), backend: place.backend }
   if ('blobs' in Object(place.repository)) return { repository: place.repository }
-  throw new TypeError(`a repository that is given by its name needs its backend: { backend, repository, reference }`)
+  throw new TypeError(`a repository that is given by its name needs its backend: ${expected}`)
 }

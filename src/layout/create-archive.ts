@@ -66,9 +66,9 @@ export async function createArchive(target: string | Writable, options: CreateAr
   checkOptions<CreateArchiveOptions>('createArchive()', options, {
     ...{ format: true, platform: true, repository: true, registry: true, temporaryDirectory: true },
   })
+  if (options?.format === undefined) throw new TypeError("createArchive() needs a format: 'oci' or 'docker'")
   const { format, platform = hostPlatform(), repository = DEFAULT_REPOSITORY, registry, temporaryDirectory } = options
   checkChoice('format', format, ['oci', 'docker'])
-  if (format === undefined) throw new TypeError("createArchive() needs a format: 'oci' or 'docker'")
   const names = new RepositoryNames({ repository, registry, nameDefault: format === 'docker' })
   const output = typeof target === 'string' ? await outputFile(target) : await outputStream(target, temporaryDirectory)
   const head = Buffer.concat(['blobs/', 'blobs/sha256/'].map((path) => formatEntry({ path, type: 'directory' })))

@@ -4,6 +4,7 @@ import * as zlib from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { type Blobs, decorate, type Repository } from '../../src/backend.ts'
 import { streamBody } from '../../src/bytes.ts'
+import { image } from '../../src/image/builder.ts'
 import { pull } from '../../src/image/pull.ts'
 import { imageSource } from '../../src/image/source.ts'
 import { digestOf } from '../../src/spec/digest.ts'
@@ -351,5 +352,21 @@ describe('ImageLayer.uncompressed', () => {
     for (const layer of pulled.layers) contents.push((await read(await layer.uncompressed())).toString())
     expect(contents).toEqual(['', 'ab', ''])
     expect(pulled.manifest.layers[0]).toEqual(descriptorOf(new Uint8Array(), 'application/vnd.oci.image.layer.v1.tar'))
+  })
+})
+
+describe('a place that is none', () => {
+  const backend = registry()
+
+  it('is told by what would be one', async () => {
+    await expect(pull({ backend, repo: 'a', reference: 'v1' } as never)).rejects.toThrow(
+      'expected { backend, repository, reference }, the repository by its name, not undefined',
+    )
+    await expect(image.scratch().push('host/a:v1' as never)).rejects.toThrow(
+      'expected { backend, repository }, not the string',
+    )
+    await expect(image.scratch().push({ backend, repository: 'a', reference: 'v1' } as never)).rejects.toThrow(
+      "a target has no reference: its tags are an option, push(target, { tags: ['v1'] })",
+    )
   })
 })

@@ -63,6 +63,8 @@ export function checkFailureRule(rule: FailureRule): void {
     after: true,
     corrupt: true,
   })
+  if (typeof rule !== 'object' || rule === null)
+    throw new TypeError(`a rule of "fail" must be an object, { status: 503 } say, not ${kindOf(rule)}`)
   const { path, status, hold, drop = false, delayMs, headers, corrupt = false } = rule
   for (const name of ['skip', 'times', 'after', 'delayMs'] as const) checkAmount(name, rule[name])
   if (path !== undefined && typeof path !== 'string' && !(path instanceof RegExp)) {

@@ -105,6 +105,9 @@ export function image(options: ImageOptions = {}): SymbolicImage {
   })
   checkChoice('format', options.format, ['oci', 'docker'])
   const { layers = [], format = 'oci', gzip = false, config: runtime = {} } = options
+  if (!Array.isArray(layers)) {
+    throw new TypeError(`the option "layers" must be a list, ['a', { 'etc/motd': 'hello' }] say, not ${kindOf(layers)}`)
+  }
   const types = TYPES[format]
   const platform = parsePlatform(options.platform ?? 'linux/amd64')
   const tars = layers.map(layerBytes)

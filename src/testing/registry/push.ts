@@ -1,3 +1,4 @@
+import { kindOf } from '../../arguments.ts'
 import type { Backend, Repository } from '../../backend.ts'
 import { RegistryError } from '../../errors.ts'
 import type { Descriptor } from '../../spec/descriptor.ts'
@@ -13,6 +14,9 @@ import { index, type SymbolicImage } from './image.ts'
  * @throws {@link RegistryError} `NAME_INVALID`, `MANIFEST_INVALID` for a tag that is none
  */
 export async function pushImage(backend: Backend, reference: string, image: SymbolicImage): Promise<Descriptor> {
+  if (!('blobs' in Object(image))) {
+    throw new TypeError(`push() takes an image, as image(), index() and artifact() make them, not ${kindOf(image)}`)
+  }
   const { name, tag } = splitReference(reference)
   return push(backend.repository(name), image, tag)
 }
