@@ -30,10 +30,10 @@ export class LayoutCore {
   readonly names: RepositoryNames
   readonly graph: ManifestGraph
   readonly pool: BufferPool = new BufferPool()
-  /** By id: those that were begun and neither committed nor cancelled. */
   readonly isReadOnly: boolean
-  readonly #close: LayoutParts['close']
+  /** By id: those that were begun and neither committed nor cancelled. */
   readonly uploads: Map<string, OpenUpload> = new Map()
+  readonly #close: LayoutParts['close']
 
   constructor({ ops, files, index, names, isReadOnly = false, close }: LayoutParts) {
     this.isReadOnly = isReadOnly
@@ -56,7 +56,7 @@ export class LayoutCore {
     await Promise.all(doomed.map((upload) => upload.cancel()))
   }
 
-  /** Gives back what the files hold as well. */
+  /** Drops what uploads left, and gives back what the files hold. */
   async close(): Promise<void> {
     await this.cancelUploads()
     await this.#close?.()

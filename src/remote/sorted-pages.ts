@@ -1,8 +1,8 @@
 import type { ListOptions } from '../backend.ts'
 
 /**
- * Names in byte order, each once, whatever order a registry lists them in. Pages are handed on as they come while they ascend, for a
- * caller who takes only so many; else all are read first.
+ * Names in byte order, each once, whatever order a registry lists them in: all pages are read, and held, before the first name is handed
+ * on, for the last one may begin with it. With a `limit` no more are read than it takes, as long as they ascend.
  */
 export async function* sortedPages(
   pages: AsyncIterable<readonly string[]>,

@@ -8,6 +8,7 @@ export interface HelperOptions {
   readonly helperTimeoutMs?: number
   /** With `PATH`, and what the helper itself reads. */
   readonly env: NodeJS.ProcessEnv
+  /** Ends the program; its reason is thrown. */
   readonly signal?: AbortSignal | undefined
 }
 

@@ -2,7 +2,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { checkOptions } from '../../arguments.ts'
 import { type AuthFile, credentialsIn, helperOf, parseAuthFile, readAuthFile } from './auth-file.ts'
-import { CredentialHelper } from './credential-helper.ts'
+import { CredentialHelper, type HelperOptions } from './credential-helper.ts'
 import type { CredentialContext, CredentialSource, Credentials } from './credentials.ts'
 
 export interface DockerConfigOptions {
@@ -61,7 +61,7 @@ async function findIn(
   file: AuthFile,
   registry: string,
   { repository }: CredentialContext,
-  options: ConstructorParameters<typeof CredentialHelper>[1],
+  options: HelperOptions,
 ): Promise<Credentials | undefined> {
   const named = helperOf(file, registry)
   const kept = named && (await new CredentialHelper(named.helper, options).get(named.key))

@@ -14,6 +14,7 @@ export interface RemoteRequest {
   readonly publicOnly?: boolean
   /** Whether the answer may be a large one, which is then read in large pieces. */
   readonly bulk?: boolean
+  /** Ends the request, and the body of its answer until that was read; its reason is thrown. */
   readonly signal?: AbortSignal
 }
 
