@@ -1,5 +1,7 @@
 import type { OperationContext } from '../../backend.ts'
+import { RegistryError } from '../../errors.ts'
 import type { CredentialSource, Credentials } from '../credentials/credentials.ts'
+import { fits } from './header.ts'
 import { SharedCalls } from './shared-calls.ts'
 
 interface Known {
@@ -26,6 +28,7 @@ export class KnownCredentials {
     this.#now = now
   }
 
+  /** @throws what the source throws, and {@link RegistryError} `UNKNOWN` for a token that cannot be sent */
   async get(repository: string | undefined, context: OperationContext): Promise<Credentials | undefined> {
     const known = this.#known.get(repository ?? '') ?? (await this.#ask(repository, context))
     return known.credentials
@@ -57,6 +60,10 @@ export class KnownCredentials {
         signal,
         ...(repository !== undefined && { repository }),
       })
+      if (credentials !== undefined && 'registryToken' in credentials && !fits(credentials.registryToken)) {
+        const message = `the token for ${this.#registry} fits into no header: it has characters that are not printable ASCII`
+        throw new RegistryError('UNKNOWN', { message })
+      }
       const known = { credentials, askedAt: this.#now() }
       if (this.#known.size >= MAX_KNOWN) this.#known.clear()
       this.#known.set(repository ?? '', known)

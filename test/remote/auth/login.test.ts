@@ -32,6 +32,23 @@ describe('RemoteBackend logs in', () => {
     expect(logins(rigged)).toEqual(['GET /v2/ -', `GET /v2/ ${BOB_BASIC}`, `GET /v2/ ${BOB_BASIC}`])
   })
 
+  it.each([false, true])(
+    'not with a token that would end its header, and does not repeat it (in bulk: %s)',
+    async (bulk) => {
+      const rigged = await rig({ credentials: { registryToken: 'secret\r\nx-injected: 1' } })
+      rigged.intercept = wants('Bearer T', 'Bearer realm="r"')
+      const { blobs, manifests } = rigged.remote.repository('team/app')
+      const asked: Promise<unknown> = bulk ? blobs.open(digestOf(bytes('hello'))) : manifests.get('v1')
+      const error: unknown = await asked.catch((thrown: unknown) => thrown)
+      expect(error).toMatchObject({
+        name: 'RegistryError',
+        code: 'UNKNOWN',
+        message: expect.not.stringContaining('secret'),
+      })
+      expect(logins(rigged).every((line) => line.endsWith(' -'))).toBe(true)
+    },
+  )
+
   it('and keeps no connection busy where that fails', async () => {
     const rigged = await rig({ maxConnections: 1 })
     rigged.intercept = (_req, res) => {
