@@ -37,14 +37,19 @@ export interface ProxyCache {
  */
 export async function openProxyCache(driver: StorageDriver, options: ProxyCacheOptions): Promise<ProxyCache> {
   const remoteOptions = await remoteOptionsOf(options)
-  const remotes = options.proxies.map(({ prefix, url }) => ({ prefix, backend: new RemoteBackend(url, remoteOptions) }))
+  const remotes = options.proxies.map(
+    (proxy): Remote => ({ ...proxy, backend: new RemoteBackend(proxy.url, remoteOptions) }),
+  )
   // The driver is closed by whoever opened it.
   const cache = new Registry({ storage: wrapDriver(driver, { close: () => Promise.resolve() }), sparse: 'all' })
   const maxBytes = options.proxyCacheBytes
-  const decorator = pullThrough(remotes.map(upstreamOf), {
-    cache,
-    ...(maxBytes !== undefined && { maxBytes, state: stateIn(driver) }),
-  })
+  const decorator = pullThrough(
+    remotes.map((remote) => upstreamOf(remote, remotes)),
+    {
+      cache,
+      ...(maxBytes !== undefined && { maxBytes, state: stateIn(driver) }),
+    },
+  )
   return {
     decorator,
     close: async () => {
@@ -55,16 +60,18 @@ export async function openProxyCache(driver: StorageDriver, options: ProxyCacheO
   }
 }
 
-function upstreamOf({
-  prefix,
-  backend,
-}: {
-  readonly prefix: string | undefined
+interface Remote extends ProxyOption {
   readonly backend: RemoteBackend
-}): Upstream {
+}
+
+function upstreamOf({ prefix, url, backend }: Remote, all: readonly Remote[]): Upstream {
   const singleNames = backend.name === DOCKER_HUB || prefix === DOCKER_HUB ? 'library' : ''
-  if (prefix === undefined) return { name: backend.name, prefix: '', backend, singleNames }
-  return { name: prefix, namespaces: [prefix], backend, singleNames }
+  if (prefix !== undefined) return { name: prefix, namespaces: [prefix], backend, singleNames }
+  // Docker's mirror asks for Docker Hub's without a prefix, containerd's with `ns`: one registry may be named for both.
+  const isNamedTwice = all.some((other) => other.prefix === backend.name)
+  // Beside others it has to say which one it is; alone it answers whatever it is asked.
+  const namespaces = all.length === 1 || isNamedTwice ? [] : [backend.name]
+  return { name: isNamedTwice ? url.origin : backend.name, prefix: '', namespaces, backend, singleNames }
 }
 
 async function remoteOptionsOf({ proxyAuth }: ProxyCacheOptions): Promise<RemoteOptions> {

@@ -66,4 +66,36 @@ describe('wharfage serve --proxy', () => {
     expect((await missing.exit).code).toBe(1)
     expect(missing.stderr).toContain('--proxy-auth none.json: ENOENT')
   })
+
+  it('lets the one for everything answer to its own name beside others', async () => {
+    const directory = await newDirectory()
+    const [all, other] = [await start({}), await start({})]
+    await pushImage(all.registry.repository('team/app'), ['of all'], { tags: ['v1'] })
+    await pushImage(other.registry.repository('team/app'), ['of the other'], { tags: ['v1'] })
+    await using command = serve(
+      ...[directory, '--storage', 'memory:', '--proxy', all.url, '--proxy', `other.test=${other.url}`],
+    )
+    using client = new HttpClient(await command.listening())
+    const pull = async (query: string) => {
+      const { status, headers } = await client.send('GET', `/v2/team/app/manifests/v1${query}`)
+      return [status, headers['docker-content-digest']]
+    }
+    const digestAt = async ({ registry }: typeof all) =>
+      (await registry.repository('team/app').tags.resolve('v1')) as string
+    expect(await pull('')).toEqual([200, await digestAt(all)])
+    expect(await pull(`?ns=${all.host}`)).toEqual([200, await digestAt(all)])
+    expect(await pull('?ns=other.test')).toEqual([200, await digestAt(other)])
+    expect(await pull('?ns=docker.io')).toEqual([404, undefined])
+  })
+
+  it('takes one registry for everything and by its name, as Docker’s mirror and containerd’s want it', async () => {
+    const hub = 'https://registry-1.docker.io'
+    const args = ['--storage', 'memory:', '--proxy', hub, '--proxy', `docker.io=${hub}`]
+    await using command = serve(await newDirectory(), ...args)
+    await command.listening()
+    command.kill('SIGTERM')
+    expect(await command.exit).toEqual({ code: 0, signal: null })
+    expect(command.stdout).toContain(`pulls all through from ${hub}/`)
+    expect(command.stderr).toBe('')
+  })
 })
