@@ -1,4 +1,5 @@
 import { RegistryError } from '../errors.ts'
+import { readRetryAfter } from '../spec/retry-after.ts'
 import { isDropped } from './errors.ts'
 
 const FIRST_MS = 500
@@ -32,6 +33,6 @@ export function backoffMs(failures: number, error: unknown, random: () => number
 }
 
 function retryAfterMs(error: unknown): number {
-  const seconds = RegistryError.is(error) ? Number(error.headers['retry-after']) : 0
-  return seconds > 0 ? Math.min(seconds * 1000, LONGEST_ASKED_MS) : 0
+  const asked = RegistryError.is(error) ? readRetryAfter(error.headers['retry-after']) : undefined
+  return Math.min(asked ?? 0, LONGEST_ASKED_MS)
 }

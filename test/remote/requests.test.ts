@@ -1,6 +1,5 @@
 import { createServer } from 'node:http'
 import { describe, expect, it } from 'vitest'
-import { readRetryAfter } from '../../src/remote/client/retries.ts'
 import { parseRegistryAddress } from '../../src/remote/registry-url.ts'
 import { RemoteBackend } from '../../src/remote/remote-backend.ts'
 import { digestOf } from '../../src/spec/digest.ts'
@@ -74,22 +73,6 @@ describe('a request that fails for a while', () => {
     const stat = rigged.remote.repository('team/app').blobs.stat(DIGEST, { signal: abort.signal })
     abort.abort(new Error('enough'))
     await expect(stat).rejects.toThrow('enough')
-  })
-})
-
-describe('readRetryAfter', () => {
-  const now = Date.parse('2026-01-01T00:00:00Z')
-  it.each([
-    [undefined, undefined],
-    ['0', 0],
-    ['120', 120_000],
-    ['Thu, 01 Jan 2026 00:00:30 GMT', 30_000],
-    ['Wed, 31 Dec 2025 00:00:00 GMT', 0],
-    ['soon', undefined],
-    ['-1', undefined],
-    ['2026-01-02', undefined],
-  ])('reads %j as %j', (header, ms) => {
-    expect(readRetryAfter(header, now)).toBe(ms)
   })
 })
 
