@@ -1,6 +1,4 @@
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { registryListener } from '../../src/adapters/node.ts'
 import { anyone } from '../../src/auth/access.ts'
@@ -8,6 +6,7 @@ import { memory } from '../../src/drivers/memory.ts'
 import { silentLogger } from '../../src/logger.ts'
 import { Registry } from '../../src/registry.ts'
 import { RemoteBackend, type RemoteOptions } from '../../src/remote/remote-backend.ts'
+import * as listening from '../support/listening.ts'
 
 /** A request as it arrived. */
 export interface Seen {
@@ -55,14 +54,9 @@ export async function rig(options: RemoteOptions = {}): Promise<Rig> {
 
 /** On a free port of this machine, until the test is over. */
 export async function listen(server: Server): Promise<string> {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(async () => {
-    server.closeAllConnections()
-    server.close()
-    await once(server, 'close')
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const origin = await listening.listen(server)
+  onTestFinished(() => listening.close(server))
+  return origin
 }
 
 /** One answer for the first request of a kind, and none for the others. */

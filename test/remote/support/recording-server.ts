@@ -1,7 +1,6 @@
-import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { afterEach } from 'vitest'
+import { close, listen } from '../../support/listening.ts'
 
 export interface Recorded {
   readonly method: string
@@ -31,10 +30,7 @@ export interface RecordingServer {
 export function recordingServers(): (answer: Answerer) => Promise<RecordingServer> {
   const servers: Server[] = []
   afterEach(async () => {
-    for (const server of servers.splice(0)) {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    }
+    for (const server of servers.splice(0)) await close(server)
   })
   return async (answer) => {
     const requests: Recorded[] = []
@@ -51,8 +47,6 @@ export function recordingServers(): (answer: Answerer) => Promise<RecordingServe
       response.writeHead(status, { ...length, ...sent }).end(content)
     })
     servers.push(server)
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests }
+    return { origin: await listen(server), requests }
   }
 }
