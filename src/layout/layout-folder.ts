@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DirectorySync } from '../drivers/filesystem/directory-sync.ts'
-import { isMissing } from '../drivers/filesystem/errors.ts'
-import { type FileOps, type FileStat, isThere, nodeFileOps } from '../drivers/filesystem/file-ops.ts'
+import { codeOf, isMissing } from '../drivers/filesystem/errors.ts'
+import { type FileOps, type FileStat, nodeFileOps } from '../drivers/filesystem/file-ops.ts'
+import { makeDirectories } from '../drivers/filesystem/root.ts'
 import { RegistryError } from '../errors.ts'
 import { fileOpsFor, malformed } from './errors.ts'
 import { checkLayoutFile, LAYOUT_FILE, MAX_INDEX_BYTES } from './layout-index.ts'
@@ -150,7 +151,7 @@ export class LayoutFolder {
 
   /** Makes a folder with its parents, durably, once. */
   makeFolder(name: string): Promise<void> {
-    const making = this.#made.get(name) ?? this.#makeFolder(name === '' ? this.#root : this.at(name))
+    const making = this.#made.get(name) ?? (name === '' ? this.#makeRoot() : this.#makeFolder(this.at(name)))
     this.#made.set(name, making)
     making.catch(() => this.#made.delete(name))
     return making
@@ -162,6 +163,14 @@ export class LayoutFolder {
     if (isLayout) await this.#tidy()
     else await this.write('oci-layout', Buffer.from(LAYOUT_FILE))
     await this.makeFolder('blobs/sha256')
+  }
+
+  async #makeRoot(): Promise<void> {
+    const made = await makeDirectories(this.ops, this.#root, (cause, directory) => {
+      const reason = `${directory} cannot be made (${codeOf(cause) ?? 'unknown'})`
+      return new RegistryError('UNAVAILABLE', { message: `${this.path}: ${reason}`, cause })
+    })
+    for (const one of made) await this.#directories.sync(dirname(one))
   }
 
   async #makeFolder(path: string): Promise<void> {
@@ -177,9 +186,11 @@ export class LayoutFolder {
       const entries = await this.ops.readdir(this.#root)
       return entries.map(({ name }) => name).filter((name) => !name.startsWith(TEMPORARY))
     } catch (error) {
-      if (!isMissing(error)) throw error
-      if (!(await isThere(this.ops, this.#root))) return undefined
-      throw new RegistryError('UNAVAILABLE', { message: `${this.path} is no directory`, cause: error })
+      if (codeOf(error) === 'ENOTDIR') {
+        throw new RegistryError('UNAVAILABLE', { message: `${this.path} is no directory`, cause: error })
+      }
+      if (isMissing(error)) return undefined
+      throw error
     }
   }
 

@@ -14,6 +14,30 @@ import { temporaryDirectories } from '../support/temporary-directory.ts'
 const newDirectory = temporaryDirectories()
 const SBOM = 'application/vnd.example.sbom'
 
+describe('a layout directory that cannot be made', () => {
+  it.each([
+    ['below what makes no directories', '/proc/layout/below', '/proc/layout cannot be made (ENOENT)'],
+    ['below a file', `${import.meta.filename}/layout`, 'is no directory'],
+    ['in place of a file', import.meta.filename, 'is no directory'],
+  ])('is UNAVAILABLE: %s', async (_what, path, message) => {
+    const { blobs } = layoutDirectory(path).repository('image')
+    await expect(blobs.put(bytes('a'))).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining(message),
+    })
+  })
+})
+
+describe('a new layout directory', () => {
+  it('is made once by all who write to it at the same time', async () => {
+    const path = join(await newDirectory(), 'layout')
+    const { blobs } = layoutDirectory(path).repository('image')
+    const contents = Array.from({ length: 16 }, (_, i) => bytes(`blob ${i}`))
+    await Promise.all(contents.map((content) => blobs.put(content)))
+    expect(await collect(blobs.list())).toEqual(contents.map((content) => digestOf(content)).sort())
+  })
+})
+
 describe('a layout directory that was written', () => {
   it('has exactly the files of the image specification', async () => {
     const path = await newDirectory()

@@ -26,27 +26,41 @@ export async function openRoot(ops: FileOps, directory: string, isDurable: boole
   }
 }
 
-/**
- * Step by step: on a file system that makes no directories and says of the path that it is missing (`/proc`), Node's recursive
- * `mkdir` never ends.
- */
 async function makeRoot(ops: FileOps, directory: string, isDurable: boolean, error: unknown): Promise<string> {
   if (codeOf(error) !== 'ENOENT') throw error
   const path = resolve(directory)
+  const made = await makeDirectories(ops, path, (failure, one) => {
+    const code = codeOf(failure) ?? ''
+    if (!['ENOENT', 'EACCES', 'EPERM', 'EROFS'].includes(code)) return failure
+    return unusable(directory, `it is not there, and cannot be made in ${dirname(one)} (${code})`, failure)
+  })
+  if (isDurable) {
+    const sync = new DirectorySync(ops)
+    await Promise.all(made.map((one) => sync.sync(dirname(one))))
+  }
+  return ops.realpath(path)
+}
+
+/**
+ * Makes `path` and what is missing above it, step by step: on a file system that makes no directories and says of the path that it is
+ * missing (`/proc`), Node's recursive `mkdir` never ends.
+ *
+ * @param explain - the error to throw for one that cannot be made
+ * @returns those that were missing, from the highest to `path`
+ */
+export async function makeDirectories(
+  ops: FileOps,
+  path: string,
+  explain: (failure: unknown, directory: string) => unknown,
+): Promise<readonly string[]> {
   const missing = await missingDirectories(ops, path)
   for (const one of missing) {
     await ops.mkdirAlone(one).catch((failure: unknown) => {
-      const code = codeOf(failure) ?? ''
-      if (code === 'EEXIST') return // somebody else has made it a moment ago
-      if (!['ENOENT', 'EACCES', 'EPERM', 'EROFS'].includes(code)) throw failure
-      throw unusable(directory, `it is not there, and cannot be made in ${dirname(one)} (${code})`, failure)
+      // Somebody else may have made it a moment ago.
+      if (codeOf(failure) !== 'EEXIST') throw explain(failure, one)
     })
   }
-  if (isDurable) {
-    const sync = new DirectorySync(ops)
-    await Promise.all(missing.map((one) => sync.sync(dirname(one))))
-  }
-  return ops.realpath(path)
+  return missing
 }
 
 /** From the highest to `path`. */
