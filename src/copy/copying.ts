@@ -10,7 +10,8 @@ import { ProgressQueue } from './progress-queue.ts'
  * for await (const { totals } of copying) console.log(totals.bytes.moved, 'of', totals.bytes.total)
  * const { images } = await copying
  */
-export class Copying implements PromiseLike<CopyResult>, AsyncIterable<CopyProgress> {
+export class Copying implements Promise<CopyResult>, AsyncIterable<CopyProgress> {
+  readonly [Symbol.toStringTag]: string = 'Copying'
   readonly #result: Promise<CopyResult>
   readonly #queue = new ProgressQueue()
 
@@ -29,6 +30,14 @@ export class Copying implements PromiseLike<CopyResult>, AsyncIterable<CopyProgr
     onFailed?: ((reason: unknown) => E | PromiseLike<E>) | null,
   ): Promise<T | E> {
     return this.#result.then(onDone, onFailed)
+  }
+
+  catch<E = never>(onFailed?: ((reason: unknown) => E | PromiseLike<E>) | null): Promise<CopyResult | E> {
+    return this.#result.catch(onFailed)
+  }
+
+  finally(onOver?: (() => void) | null): Promise<CopyResult> {
+    return this.#result.finally(onOver)
   }
 
   /** For one reader. @throws what the copy fails with, after what led to it */

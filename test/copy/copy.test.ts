@@ -136,6 +136,17 @@ describe('copy of an image', () => {
   })
 })
 
+describe('copy as a promise', () => {
+  it('can be caught, and followed up, as any other', async () => {
+    const { registry } = testRegistry()
+    const failing = () => copy(at(registry, 'none', 'v1'), at(registry, 'team/b'))
+    expect(await failing().catch((error: RegistryError) => error.code)).toBe('MANIFEST_UNKNOWN')
+    let isOver = false
+    await expect(failing().finally(() => void (isOver = true))).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' })
+    expect(isOver).toBe(true)
+  })
+})
+
 describe('copy of many', () => {
   it('takes the tags that match', async () => {
     const { registry: from } = testRegistry()
