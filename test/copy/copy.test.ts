@@ -142,7 +142,10 @@ describe('copy as a promise', () => {
     const failing = () => copy(at(registry, 'none', 'v1'), at(registry, 'team/b'))
     expect(await failing().catch((error: RegistryError) => error.code)).toBe('MANIFEST_UNKNOWN')
     let isOver = false
-    await expect(failing().finally(() => void (isOver = true))).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' })
+    const followed = failing().finally(() => {
+      isOver = true
+    })
+    await expect(followed).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' })
     expect(isOver).toBe(true)
   })
 })

@@ -13,12 +13,12 @@ export interface AuthFile {
   readonly content: JsonObject
 }
 
-/** @throws {@link RegistryError} `UNKNOWN`, naming the file and never its content, when it cannot be read or is not JSON */
+/** @throws `RegistryError` `UNKNOWN`, naming the file and never its content, when it cannot be read or is not JSON */
 export async function readAuthFile(path: string): Promise<AuthFile> {
   return parseAuthFile(path, await readOrEmpty(path))
 }
 
-/** @throws {@link RegistryError} `UNKNOWN` when it is no JSON object */
+/** @throws `RegistryError` `UNKNOWN` when it is no JSON object */
 export function parseAuthFile(name: string, text: Uint8Array): AuthFile {
   if (text.byteLength === 0) return { name, content: {} } // as Docker has it
   const reading = readJson(text)
@@ -27,7 +27,7 @@ export function parseAuthFile(name: string, text: Uint8Array): AuthFile {
   return { name, content: reading.value }
 }
 
-/** Bytes of the file; none where it does not exist. @throws {@link RegistryError} `UNKNOWN` */
+/** Bytes of the file; none where it does not exist. @throws `RegistryError` `UNKNOWN` */
 export async function readOrEmpty(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path)
@@ -42,7 +42,7 @@ export async function readOrEmpty(path: string): Promise<Uint8Array> {
 /**
  * The helper program that a registry's credentials are with, and the key that it has them under.
  *
- * @throws {@link RegistryError} `UNKNOWN` for a name that is no name of a program
+ * @throws `RegistryError` `UNKNOWN` for a name that is no name of a program
  */
 export function helperOf(
   file: AuthFile,
@@ -66,7 +66,7 @@ export function helperOf(
  * What is written down for a repository, or else for its registry. Podman files credentials for a namespace under `host/namespace`:
  * the most of the name that has some wins.
  *
- * @throws {@link RegistryError} `UNKNOWN` for an entry that cannot be read
+ * @throws `RegistryError` `UNKNOWN` for an entry that cannot be read
  */
 export function credentialsIn(
   file: AuthFile,

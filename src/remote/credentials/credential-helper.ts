@@ -33,7 +33,7 @@ export class CredentialHelper {
     this.#options = options
   }
 
-  /** @throws {@link RegistryError} `UNKNOWN` when the helper fails: then it cannot be told whether there are any */
+  /** @throws `RegistryError` `UNKNOWN` when the helper fails: then it cannot be told whether there are any */
   async get(key: string): Promise<Credentials | undefined> {
     const { status, output } = await this.#run('get', key)
     if (status !== 0 && isNotFound(output)) return undefined
@@ -51,7 +51,7 @@ export class CredentialHelper {
     return { username, password: secret }
   }
 
-  /** @throws {@link RegistryError} `UNKNOWN`; `UNSUPPORTED` for a registry token, which helpers have no place for */
+  /** @throws `RegistryError` `UNKNOWN`; `UNSUPPORTED` for a registry token, which helpers have no place for */
   async store(key: string, credentials: Credentials): Promise<void> {
     if ('registryToken' in credentials) {
       throw new RegistryError('UNSUPPORTED', { message: `${this.#program} keeps passwords and identity tokens alone` })
@@ -66,7 +66,7 @@ export class CredentialHelper {
     if (status !== 0) throw this.#failed(`does not keep the credentials for ${key}: it ends with ${status}`)
   }
 
-  /** What it does not have it need not forget. @throws {@link RegistryError} `UNKNOWN` */
+  /** What it does not have it need not forget. @throws `RegistryError` `UNKNOWN` */
   async erase(key: string): Promise<void> {
     const { status, output } = await this.#run('erase', key)
     if (status === 0 || isNotFound(output)) return

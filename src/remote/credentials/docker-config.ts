@@ -25,7 +25,7 @@ export interface DockerConfigOptions {
  * 4. `$XDG_RUNTIME_DIR/containers/auth.json`
  * 5. `$XDG_CONFIG_HOME/containers/auth.json`, or `~/.config/containers/auth.json`
  *
- * Of each, the helper that `credHelpers` or `credsStore` names, and then `auths`. The source throws a {@link RegistryError} `UNKNOWN`
+ * Of each, the helper that `credHelpers` or `credsStore` names, and then `auths`. The source throws a `RegistryError` `UNKNOWN`
  * for a file that cannot be read and a helper that fails: whether there is a login cannot be told then.
  *
  * @see https://docs.docker.com/reference/cli/docker/login/

@@ -29,7 +29,7 @@ const OPTIONS = { path: true, env: true, home: true, helperTimeoutMs: true, sign
  * can then read. Whatever else is in the file stays as it is.
  *
  * @param options - `path` is the file to write. Default: `$REGISTRY_AUTH_FILE`, or docker's own
- * @throws {@link RegistryError} `UNKNOWN` when file or helper fail; `UNSUPPORTED` for a registry token that would go to a helper
+ * @throws `RegistryError` `UNKNOWN` when file or helper fail; `UNSUPPORTED` for a registry token that would go to a helper
  */
 export async function storeCredentials(
   registry: string,
@@ -55,7 +55,7 @@ export async function storeCredentials(
  * Forgets a login, however its key is written; those for namespaces of the registry stay.
  *
  * @returns where it was; `undefined` when there was none in the file, and no helper
- * @throws {@link RegistryError} `UNKNOWN` when file or helper fail
+ * @throws `RegistryError` `UNKNOWN` when file or helper fail
  */
 export async function eraseCredentials(registry: string, options: StoreOptions = {}): Promise<KeptIn | undefined> {
   checkOptions('eraseCredentials()', options, OPTIONS)
