@@ -25,8 +25,8 @@ export async function startCache(scope, directory, first, second) {
   return { ...server, storage, spool, openFiles: () => countSettled(server.pid, before) }
 }
 
-/** Waits until a process has no more open than `before`: connections that were kept are closed seconds later. */
-async function countSettled(pid, before, timeoutMs = 60_000) {
+/** Waits until a process has no more open than `before`: connections that were kept are closed later, by the cache after a minute. */
+async function countSettled(pid, before, timeoutMs = 120_000) {
   for (const deadline = Date.now() + timeoutMs; ; await delay(100)) {
     const now = await countOpen(pid)
     if (now <= before) return
