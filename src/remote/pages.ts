@@ -7,6 +7,8 @@ import type { JudgedUrl } from './transport/named-url.ts'
 const MAX_PAGE_BYTES = 4 * 1024 * 1024
 /** Some registries send everything on one page, and a tag may have one letter. */
 const PAGE_LIMITS = { ...DEFAULT_JSON_LIMITS, maxTokens: 2_000_000 }
+/** Bytes of all pages of one listing: they are in memory at once. */
+const MAX_LISTING_BYTES = 64 * 1024 * 1024
 /** Pages of one listing; a registry that has more goes round in circles. */
 const MAX_PAGES = 10_000
 
@@ -29,9 +31,12 @@ export async function* pages(
 ): AsyncGenerator<Page> {
   let target: string | JudgedUrl = request.target
   const seen = new Set<string>()
+  let bytes = 0
   for (let count = 0; count < MAX_PAGES; count++) {
     const page = await client.read({ ...request, target, method: 'GET', expect: [200] }, MAX_PAGE_BYTES)
     const { response, content } = page
+    bytes += content.byteLength
+    if (bytes > MAX_LISTING_BYTES) throw noPage(client, `of more than ${MAX_LISTING_BYTES} bytes`)
     yield { content: parse(client, content), headers: response.headers }
     const next = nextLink(response.headers.link)
     if (next === undefined) return

@@ -14,12 +14,15 @@ import { RemoteRepository } from './remote-repository.ts'
 import { sortedPages } from './sorted-pages.ts'
 import { HttpClient, type TlsOptions } from './transport/http-client.ts'
 import type { ProxyFor } from './transport/proxy.ts'
-import { urlRules } from './transport/url-rules.ts'
+import { type UrlRules, urlRules } from './transport/url-rules.ts'
 
 export interface RemoteOptions {
   /** Credentials, or where they are found: `dockerConfig()`. Default: none. */
   readonly credentials?: Credentials | CredentialSource
-  /** Certificates, and their checks. Default: the system's. */
+  /**
+   * Certificates, and their checks. `ca` and `insecure` are for the registry and what `realms` and `origins` name; `cert` and `key` for
+   * the registry alone. Default: the system's.
+   */
   readonly tls?: TlsOptions
   /** The proxy to call through: a URL, or `await proxyFromEnvironment()`. Needs the package `https-proxy-agent`. Default: none. */
   readonly proxy?: string | URL | ProxyFor
@@ -61,16 +64,16 @@ export class RemoteBackend implements Backend {
     const address = parseRegistryAddress(registry)
     const { tls, connectTimeoutMs, idleTimeoutMs, maxConnections, maxChunkBytes, userAgent = 'wharfage' } = options
     const proxy = proxyOf(options.proxy)
+    const rules = urlRules(address.url, {
+      ...(options.realms && { realms: options.realms }),
+      ...(options.origins && { origins: options.origins }),
+    })
     this.#http = new HttpClient({
-      ...(tls && { tls }),
+      ...(tls && { tlsFor: (url) => tlsWithin(rules, tls, url) }),
       ...(proxy && { proxy }),
       ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
       ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
       ...(maxConnections !== undefined && { maxConnections }),
-    })
-    const rules = urlRules(address.url, {
-      ...(options.realms && { realms: options.realms }),
-      ...(options.origins && { origins: options.origins }),
     })
     const send = this.#http.send.bind(this.#http)
     const credentials = sourceOf(options.credentials)
@@ -145,6 +148,14 @@ function checkRemoteOptions(options: RemoteOptions): void {
     checkAmount(name, amount)
     if (amount === 0) throw new TypeError(`the option "${name}" must be more than 0`)
   }
+}
+
+/** Whoever the registry sends us on to is given neither our certificate nor the trust that is the registry's. */
+function tlsWithin({ registry, realms, origins }: UrlRules, tls: TlsOptions, url: URL): TlsOptions {
+  if (url.origin === registry.origin) return tls
+  if (url.hostname !== registry.hostname && !realms.includes(url.origin) && !origins.includes(url.origin)) return {}
+  const { ca, insecure } = tls
+  return { ...(ca !== undefined && { ca }), ...(insecure !== undefined && { insecure }) }
 }
 
 function sourceOf(credentials: Credentials | CredentialSource | undefined): CredentialSource | undefined {

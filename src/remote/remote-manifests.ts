@@ -149,6 +149,8 @@ export class RemoteManifests implements Manifests {
       scopes: [scope(this.#name, 'pull', 'push')],
       headers: { 'content-type': mediaType, ...conditions },
       body: content,
+      // Done, and done again since its answer was lost, it would be refused: what it was to replace is replaced.
+      repeatable: Object.keys(conditions).length === 0,
       expect: [201, 200, 202],
       absent: 'NAME_UNKNOWN',
       context,

@@ -4,6 +4,7 @@ import { type Descriptor, readDescriptor } from '../spec/descriptor.ts'
 import { type Digest, digestOf } from '../spec/digest.ts'
 import { type ParsedManifest, parseManifest } from '../spec/manifest.ts'
 import { MEDIA_TYPES } from '../spec/media-types.ts'
+import { isRetryable } from './client/refusal.ts'
 import type { RegistryClient } from './client/registry-client.ts'
 import { pages } from './pages.ts'
 import { referrersPath, scope } from './paths.ts'
@@ -127,8 +128,9 @@ export class RemoteReferrers {
         await this.#manifests.put(content, { ...context, mediaType: index.mediaType, tags, expected: digest ?? null })
         return
       } catch (error) {
-        const isRace = RegistryError.is(error, 'DENIED') && error.status === 412
-        if (!isRace || races === MAX_RACES) throw error
+        // Without an answer it may be done, and is then found so.
+        const isOpen = RegistryError.is(error) && (error.status === 412 || isRetryable(error.code))
+        if (!isOpen || races === MAX_RACES) throw error
       }
     }
   }

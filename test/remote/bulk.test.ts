@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { generate } from 'selfsigned'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { parseResponseHead } from '../../src/remote/transport/bulk/response-head.ts'
-import { HttpClient } from '../../src/remote/transport/http-client.ts'
+import { HttpClient, type HttpClientOptions } from '../../src/remote/transport/http-client.ts'
 import { seededBytes } from '../../src/testing/seeded.ts'
 import { collect } from '../support/images.ts'
 import { uncaughtErrors } from '../support/uncaught-errors.ts'
@@ -39,7 +39,7 @@ async function scripted(...answers: readonly (string | Buffer | ((socket: Socket
   return Object.assign(state, { url: new URL(`http://127.0.0.1:${address.port}/blob?x=1`) })
 }
 
-function client(options = {}): HttpClient {
+function client(options: HttpClientOptions = {}): HttpClient {
   const http = new HttpClient(options)
   onTestFinished(() => http.close())
   return http
@@ -216,7 +216,12 @@ describe('a GET in bulk', () => {
       res.writeHead(200, { 'content-length': content.byteLength }).end(content)
     })
     const url = new URL((await listen(server)).replace('http:', 'https:'))
-    const { body } = await client({ tls: { ca: cert } }).send({ method: 'GET', url, headers: {}, bulk: true })
+    const { body } = await client({ tlsFor: () => ({ ca: cert }) }).send({
+      method: 'GET',
+      url,
+      headers: {},
+      bulk: true,
+    })
     expect(Buffer.concat(await collect<Buffer>(body)).equals(content)).toBe(true)
     const stranger = client().send({ method: 'GET', url, headers: {}, bulk: true })
     await expect(stranger).rejects.toMatchObject({ code: 'UNAVAILABLE', message: expect.stringContaining('tls.ca') })

@@ -1,6 +1,7 @@
-import { createServer } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { connect, type Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { generate } from 'selfsigned'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { registryListener } from '../../src/adapters/node.ts'
@@ -11,6 +12,7 @@ import { Registry } from '../../src/registry.ts'
 import { RemoteBackend } from '../../src/remote/remote-backend.ts'
 import { HttpClient } from '../../src/remote/transport/http-client.ts'
 import { proxyFromEnvironment } from '../../src/remote/transport/proxy.ts'
+import { digestOf } from '../../src/spec/digest.ts'
 import { bytes, collect } from '../support/images.ts'
 import { uncaughtErrors } from '../support/uncaught-errors.ts'
 import { listen, rig } from './rig.ts'
@@ -37,6 +39,30 @@ describe('TLS', () => {
     await trusting.ping()
     await using careless = new RemoteBackend(url, { ...ONCE, tls: { insecure: true } })
     expect(await careless.repository('team/app').blobs.put(bytes('hello'))).toMatchObject({ size: 5 })
+  })
+})
+
+describe('a client certificate', () => {
+  it('is shown to the registry, and to nobody whom it sends us on to', async () => {
+    const { cert, private: key } = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
+      extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
+    })
+    const shown: Record<string, boolean> = {}
+    const asking = async (name: string, listener: RequestListener) => {
+      const options = { cert, key, requestCert: true, rejectUnauthorized: false }
+      const server = createTlsServer(options, (req, res) => {
+        shown[name] = (req.socket as TLSSocket).getPeerX509Certificate() !== undefined
+        listener(req, res)
+      })
+      return (await listen(server)).replace('http:', 'https:')
+    }
+    const other = await asking('the other', (_req, res) => res.writeHead(200, { 'content-length': '5' }).end('hello'))
+    const url = await asking('the registry', (_req, res) => res.writeHead(307, { location: `${other}/blob` }).end())
+    const digest = digestOf(Buffer.from('hello'))
+    await using remote = new RemoteBackend(url, { ...ONCE, tls: { ca: cert, cert, key }, origins: [other] })
+    const { body } = await remote.repository('team/app').blobs.open(digest)
+    expect(Buffer.concat(await collect<Buffer>(body.stream())).toString()).toBe('hello')
+    expect(shown).toEqual({ 'the registry': true, 'the other': false })
   })
 })
 

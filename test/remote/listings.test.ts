@@ -51,6 +51,22 @@ describe('RemoteTags.list', () => {
     expect(await collect(rigged.remote.repository('team/app').tags.list({ after: 'A' }))).toEqual(['B', 'a', 'c'])
   })
 
+  it('holds no more than 64 MiB of pages', async () => {
+    const rigged = await rig()
+    let asked = 0
+    rigged.intercept = always('GET', TAGS, (_req, res) => {
+      asked += 1
+      res.setHeader('link', `</v2/team/app/tags/list?page=${asked}>; rel="next"`)
+      res.end(`{"tags":["t${asked}"]}${' '.repeat(4_000_000)}`)
+    })
+    await expect(collect(rigged.remote.repository('team/app').tags.list())).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('more than 67108864 bytes'),
+    })
+    // Once more each, as after an outage, would be as long again.
+    expect(asked).toBe(17)
+  })
+
   it('reads null for no tags', async () => {
     const rigged = await rig()
     rigged.intercept = always('GET', TAGS, (_req, res) => res.end('{"name":"team/app","tags":null}'))

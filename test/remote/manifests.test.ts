@@ -126,6 +126,17 @@ describe('RemoteManifests', () => {
     expect(lines()).toEqual(['HEAD /v2/team/app/manifests/v1'])
   })
 
+  it('is not sent again on a condition that it may have met already', async () => {
+    const rigged = await rig()
+    rigged.intercept = always('PUT', MANIFEST, async (req) => {
+      await rigged.registry.repository('team/app').manifests.put(INDEX, { ...PUT, tags: ['v1'] })
+      req.socket.destroy()
+    })
+    const put = rigged.remote.repository('team/app').manifests.put(INDEX, { ...PUT, tags: ['v1'], expected: null })
+    await expect(put).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    expect(rigged.lines()).toEqual(['HEAD /v2/team/app/manifests/v1', 'PUT /v2/team/app/manifests/v1'])
+  })
+
   it('rejects when the registry says that it stored something else', async () => {
     const rigged = await rig()
     rigged.intercept = always('PUT', MANIFEST, status(201, { 'docker-content-digest': digestOf(Buffer.from('other')) }))

@@ -24,7 +24,8 @@ export interface TlsOptions {
 }
 
 export interface HttpClientOptions {
-  readonly tls?: TlsOptions
+  /** What TLS with a host needs: a certificate of ours is for the one that asked us for it, and for no other. Default: nothing. */
+  readonly tlsFor?: (url: URL) => TlsOptions
   /** The proxy for a URL, or `undefined` for none. Default: none. */
   readonly proxy?: ProxyFor
   /** How long a connection may take to be made, in milliseconds. Default: 30,000. */
@@ -53,7 +54,7 @@ export class HttpClient {
   constructor(options: HttpClientOptions = {}) {
     this.#options = options
     this.#bulk = new BulkClient({
-      tls: tlsOptions(options.tls ?? {}),
+      tlsFor: (url) => tlsOptions(options.tlsFor?.(url) ?? {}),
       publicLookup: publicLookup(options.resolve),
       connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       idleTimeoutMs: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
@@ -111,16 +112,16 @@ export class HttpClient {
 
   async #agentFor(url: URL, publicOnly: boolean): Promise<Agent> {
     const proxy = this.#options.proxy?.(url)
-    const key = `${url.protocol} ${publicOnly} ${proxy?.href ?? ''}`
+    const key = `${url.origin} ${publicOnly} ${proxy?.href ?? ''}`
     const known = this.#agents.get(key)
     if (known !== undefined) return known
-    const { maxConnections = MAX_CONNECTIONS, tls = {}, resolve } = this.#options
+    const { maxConnections = MAX_CONNECTIONS, tlsFor, resolve } = this.#options
     const options = {
       keepAlive: true,
       maxSockets: maxConnections,
       scheduling: 'lifo' as const,
       ...(publicOnly && { lookup: publicLookup(resolve) }),
-      ...(url.protocol === 'https:' && tlsOptions(tls)),
+      ...(url.protocol === 'https:' && tlsOptions(tlsFor?.(url) ?? {})),
     }
     const agent =
       proxy !== undefined

@@ -4,7 +4,7 @@ import type { RemoteRequest, RemoteResponse } from '../send.ts'
 import { type BulkAnswer, BulkConnection, NotPlainError } from './bulk-connection.ts'
 
 export interface BulkClientOptions {
-  readonly tls: ConnectionOptions
+  readonly tlsFor: (url: URL) => ConnectionOptions
   /** For what must be public. */
   readonly publicLookup: LookupFunction
   readonly connectTimeoutMs: number
@@ -70,11 +70,11 @@ export class BulkClient {
   }
 
   #connect(url: URL, pool: Pool, publicOnly: boolean): BulkConnection | undefined {
-    const { tls, publicLookup, connectTimeoutMs, idleTimeoutMs, maxConnections } = this.#options
+    const { tlsFor, publicLookup, connectTimeoutMs, idleTimeoutMs, maxConnections } = this.#options
     if (pool.all.size >= maxConnections) return undefined
     const connection = new BulkConnection(url, {
       ...(publicOnly && { lookup: publicLookup }),
-      ...{ tls, connectTimeoutMs, idleTimeoutMs },
+      ...{ tls: tlsFor(url), connectTimeoutMs, idleTimeoutMs },
       onIdle: (idle) => void pool.idle.push(idle),
       onClose: (closed) => {
         pool.all.delete(closed)
