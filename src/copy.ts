@@ -46,7 +46,7 @@ async function run(
   options: CopyOptions,
   tell: (event: CopyProgress) => void,
 ): Promise<CopyResult> {
-  const { signal, actor, requestId, dryRun = false, repositories = '**' } = options
+  const { signal, actor, requestId, dryRun = false, repositories: match = '**', rename } = options
   // The first failure stops what else goes on, as the caller does.
   const stop = new AbortController()
   const onAbort = () => stop.abort(signal?.reason)
@@ -61,7 +61,7 @@ async function run(
   const placed = new Map<Digest, string>()
   try {
     signal?.throwIfAborted()
-    for await (const pair of pairRepositories(from, to, repositories, context)) {
+    for await (const pair of pairRepositories(from, to, { match, rename, context })) {
       await copyRepository(pair, { from, to, options, context, tally, placed, stop: (reason) => stop.abort(reason) })
     }
     return tally.result(dryRun)

@@ -1,6 +1,7 @@
 import { kindOf } from '../arguments.ts'
 import type { Backend, OperationContext, Repository } from '../backend.ts'
 import { type Match, matcher } from '../decorators/pattern.ts'
+import { RegistryError } from '../errors.ts'
 
 /** Where images are, and which of them. */
 export interface ImageLocation {
@@ -58,25 +59,65 @@ function readImageLocation({ backend, repository, reference }: ImageLocation): P
   }
 }
 
-/** Every repository to copy, with its counterpart. @throws `TypeError` for many repositories into one */
+export interface PairOptions {
+  readonly match: Match
+  /** Source's name → target's. */
+  readonly rename?: ((repository: string) => string) | undefined
+  readonly context: OperationContext
+}
+
+/**
+ * Every repository to copy, with its counterpart.
+ *
+ * @throws `TypeError` for many repositories into one; {@link RegistryError} `NAME_INVALID` where `rename` makes one of two
+ */
 export async function* pairRepositories(
   source: Place,
   target: Place,
-  match: Match,
-  context: OperationContext,
+  { match, rename, context }: PairOptions,
 ): AsyncGenerator<RepositoryPair> {
   if (source.repository !== undefined) {
-    yield pair(source, source.repository, target)
+    yield pair(source, source.repository, target, rename)
     return
   }
-  const isWanted = matcher(match)
-  for await (const name of source.backend?.repositories(context) ?? []) {
-    if (isWanted(name) && source.backend) yield pair(source, source.backend.repository(name), target)
+  const { backend } = source
+  if (backend === undefined) return
+  const names = matching(backend, match, context)
+  for await (const name of rename === undefined ? names : await distinct(names, rename)) {
+    yield pair(source, backend.repository(name), target, rename)
   }
 }
 
-function pair({ backend: from }: Place, source: Repository, { backend: to, repository }: Place): RepositoryPair {
-  const target = repository ?? to?.repository(source.name)
+async function* matching(backend: Backend, match: Match, context: OperationContext): AsyncGenerator<string> {
+  const isWanted = matcher(match)
+  for await (const name of backend.repositories(context)) if (isWanted(name)) yield name
+}
+
+/** All of them, before the first is copied: a copy that mixed two repositories could not be undone. */
+async function distinct(
+  names: AsyncIterable<string>,
+  rename: (repository: string) => string,
+): Promise<readonly string[]> {
+  const sources = new Map<string, string>()
+  for await (const name of names) {
+    const renamed = rename(name)
+    const other = sources.get(renamed)
+    if (other !== undefined) {
+      const message = `${other} and ${name} would both be ${renamed} in the target: copy one at a time, and name its repository there`
+      throw new RegistryError('NAME_INVALID', { message })
+    }
+    sources.set(renamed, name)
+  }
+  return [...sources.values()]
+}
+
+function pair(
+  { backend: from }: Place,
+  source: Repository,
+  { backend: to, repository }: Place,
+  rename: ((repository: string) => string) | undefined,
+): RepositoryPair {
+  const target = repository ?? to?.repository(rename === undefined ? source.name : rename(source.name))
   if (target === undefined) throw new TypeError('the target of copy() has no repository')
   const isSamePlace = from !== undefined && to !== undefined && (from === to || isSameOrigin(from, to))
   return { source, target, isSamePlace, verifySource: to === undefined || to.origin !== undefined }

@@ -11,6 +11,11 @@ export interface CopyOptions extends OperationContext {
   /** Which repositories of a backend. Default: all. */
   readonly repositories?: Match
   /**
+   * What a repository of the source is called in the target, where that names none. Two that would get one name fail the copy before
+   * anything is moved, with `NAME_INVALID`. Default: the same.
+   */
+  readonly rename?: (repository: string) => string
+  /**
    * Which images of an index: `linux/amd64`, `linux/arm/v7`. Children that name no platform come along. An image that is in no
    * index is copied as it is. Each platform must be there, or the copy fails with `MANIFEST_UNKNOWN`. Default: all.
    */
@@ -49,6 +54,7 @@ export function checkCopy(source: Place, target: Place, options: CopyOptions): v
   checkOptions<CopyOptions>('copy()', options, {
     tags: true,
     repositories: true,
+    rename: true,
     platforms: true,
     index: true,
     referrers: true,
@@ -64,13 +70,19 @@ export function checkCopy(source: Place, target: Place, options: CopyOptions): v
     request: false,
     namespace: false,
   })
-  const { tags, repositories, platforms, index, concurrency, attempts } = options
+  const { tags, repositories, rename, platforms, index, concurrency, attempts } = options
   checkChoice('index', index, ['keep', 'narrow'])
   checkCount('concurrency', concurrency)
   checkCount('attempts', attempts)
   if (tags !== undefined) matcher(tags)
   if (repositories !== undefined) matcher(repositories)
   if (platforms !== undefined) readPlatforms(platforms)
+  if (rename !== undefined && typeof rename !== 'function') {
+    throw new TypeError(`the option "rename" must be a function from name to name, not ${kindOf(rename)}`)
+  }
+  if (rename !== undefined && target.repository !== undefined) {
+    throw new TypeError('the option "rename" names the repositories of the target: leave out the one that it has')
+  }
   if (source.reference !== undefined && tags !== undefined) {
     throw new TypeError('the option "tags" chooses among all tags: leave out the reference of the source')
   }

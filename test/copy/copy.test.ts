@@ -176,6 +176,20 @@ describe('copy of many', () => {
     expect(await readBlob(to.repository('team/b'), digestOf(bytes('shared')))).toBe('shared')
   })
 
+  it('calls repositories what it is told to, and makes no two of them one', async () => {
+    const { registry: from } = testRegistry()
+    const { registry: to, driver } = testRegistry()
+    for (const name of ['a/app', 'b/app', 'b/web']) await pushImage(from.repository(name), [name], { tags: ['v1'] })
+    const empty = await contentsOf(driver)
+    const rename = (name: string) => name.slice(2)
+    const message = 'a/app and b/app would both be app in the target: copy one at a time, and name its repository there'
+    await expect(copy(from, to, { rename })).rejects.toMatchObject({ code: 'NAME_INVALID', message })
+    expect(await contentsOf(driver)).toEqual(empty)
+    const { images } = await copy(from, to, { repositories: 'b/*', rename })
+    expect(images.map(({ repository }) => repository)).toEqual(['app', 'web'])
+    expect((await copy(at(from, 'a/app'), to, { rename: () => 'one' })).images[0]?.repository).toBe('one')
+  })
+
   it('fails with NAME_UNKNOWN for a repository that is not there', async () => {
     const { registry } = testRegistry()
     await expect(copy(at(registry, 'a'), at(registry, 'b'))).rejects.toMatchObject({ code: 'NAME_UNKNOWN' })
@@ -332,6 +346,10 @@ describe('copy() called wrongly', () => {
     [
       () => copy(registry, at(registry, 'a')),
       'many repositories cannot be copied into one: leave out the repository of the target, or name one in the source',
+    ],
+    [
+      () => copy(registry, at(registry, 'a'), { rename: (name) => name }),
+      'the option "rename" names the repositories of the target: leave out the one that it has',
     ],
     [
       () => copy(at(registry, 'a'), at(registry, 'a', 'v1')),
