@@ -1,6 +1,8 @@
 import type { ImageLocation } from '../copy/location.ts'
 import type { CopyOptions } from '../copy/options.ts'
 import { copy } from '../copy.ts'
+import { matcher } from '../decorators/pattern.ts'
+import { withoutHost } from '../layout/names.ts'
 import { isDigest } from '../spec/digest.ts'
 import { CliError, EXIT_OK, EXIT_USAGE, messageOf } from './cli-error.ts'
 import { readConnection } from './connection.ts'
@@ -11,13 +13,15 @@ import { untilInterrupted } from './interrupt.ts'
 import type { OpenLocation } from './locations/location.ts'
 import { LOCATIONS, openLocation } from './locations.ts'
 import { onlyImage } from './only-image.ts'
+import { onlyRepository } from './only-repository.ts'
 
 export function copyHelp(): string {
   return [
     'Usage: wharfage copy SRC DST [options]',
     '',
     'Copies an image, an index with all its platforms, or many, from one place to another. What the target has is skipped. Where',
-    'DST names no tag, the tag stays what it was; where it names no repository, that too.',
+    'DST names no tag, the tag stays what it was; where it names no repository, that too. A layout and an archive keep the',
+    "registry's host in front of it; into a registry or a store, ghcr.io/team/app of a layout goes as team/app.",
     '',
     'Places:',
     ...rows(Object.values(LOCATIONS).map(({ form, help }) => [form, help])),
@@ -75,7 +79,7 @@ async function run(
     outputIsTaken: /^(oci|docker)-archive:-(:|$)/.test(command.target),
   })
   try {
-    const { from, to, options } = await prepare(source, target, command)
+    const { from, to, options } = await prepare(source, target, command, signal)
     const copying = asUsage(() => copy(from, to, { ...options, signal }))
     for await (const event of copying) report.event(event)
     const result = await copying
@@ -93,16 +97,25 @@ interface Prepared {
   readonly options: CopyOptions
 }
 
-async function prepare(source: OpenLocation, target: OpenLocation, command: CopyCommand): Promise<Prepared> {
+async function prepare(
+  source: OpenLocation,
+  target: OpenLocation,
+  command: CopyCommand,
+  signal: AbortSignal,
+): Promise<Prepared> {
   const { tag: tags, repository: repositories } = command.values
-  const from = await sourceOf(source, command)
+  const from = await sourceOf(source, target, command, signal)
+  const rename = renaming(source, target)
+  const isAll = from.repository === undefined
   return {
     from,
-    to: targetOf(target, source, from),
+    to: targetOf(target, from, rename),
     options: {
       ...command.options,
       ...(tags.length > 0 && { tags }),
-      ...(repositories.length > 0 && { repositories }),
+      // A single repository was found by them, and is named now; one that SRC names is for copy() to refuse.
+      ...((isAll || source.repository !== undefined) && repositories.length > 0 && { repositories }),
+      ...(isAll && target.repository === undefined && rename && { rename }),
     },
   }
 }
@@ -117,24 +130,44 @@ function asUsage<T>(call: () => T): T {
 }
 
 /** One image, unless many are asked for. */
-async function sourceOf(location: OpenLocation, { source, isMany }: CopyCommand): Promise<ImageLocation> {
+async function sourceOf(
+  location: OpenLocation,
+  target: OpenLocation,
+  { source, isMany, values }: CopyCommand,
+  signal: AbortSignal,
+): Promise<ImageLocation> {
   const { backend, repository, reference } = location
   if (!isMany) return onlyImage(location, source, ', or take all with --all-tags')
   if (reference !== undefined) {
     throw new CliError(`${source} names one image: leave ${reference} out to choose among the tags`, EXIT_USAGE)
   }
-  return { backend, ...(repository !== undefined && { repository }) }
+  if (repository !== undefined) return { backend, repository }
+  if (target.repository === undefined) return { backend }
+  const isWanted = asUsage(() => matcher(values.repository.length > 0 ? values.repository : '**'))
+  return { backend, repository: await onlyRepository(location, source, { isWanted, into: target.repository, signal }) }
 }
 
-/** Whatever the target leaves open is as in the source. A place that keeps whole names gets the host as well. */
+type Rename = (repository: string) => string
+
+/** `undefined` where names stay. A place that keeps whole names gets the host of a registry; others have no use for one. */
+function renaming(source: OpenLocation, target: OpenLocation): Rename | undefined {
+  if (keepsHosts(source) && !keepsHosts(target)) return withoutHost
+  const { host } = source
+  return host !== undefined && keepsHosts(target) ? (name) => `${host}/${name}` : undefined
+}
+
+/** A layout, in a directory or an archive. */
+function keepsHosts({ backend }: OpenLocation): boolean {
+  return 'defaultRepository' in backend
+}
+
+/** Whatever the target leaves open is as in the source. */
 function targetOf(
-  { backend, repository, reference, host }: OpenLocation,
-  source: OpenLocation,
+  { backend, repository, reference }: OpenLocation,
   from: ImageLocation,
+  rename: Rename = (name) => name,
 ): ImageLocation {
-  const isBare = host === undefined && source.host !== undefined && 'defaultRepository' in backend
-  const same = isBare && from.repository !== undefined ? `${source.host}/${from.repository}` : from.repository
-  const name = repository ?? same
+  const name = repository ?? (from.repository === undefined ? undefined : rename(from.repository))
   const isTagged = from.reference !== undefined && !isDigest(from.reference)
   return {
     backend,

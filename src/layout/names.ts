@@ -105,8 +105,14 @@ export class RepositoryNames {
   }
 }
 
+/** As it is called on a host that is not part of its name: `team/app` for `ghcr.io/team/app`. */
+export function withoutHost(repository: string): string {
+  const slash = repository.indexOf('/')
+  return isHost(repository.slice(0, Math.max(slash, 0))) ? repository.slice(slash + 1) : repository
+}
+
 /** Docker Hub's official images lie in `library/`, which nobody writes. */
-function shortest(repository: string): string {
+export function shortest(repository: string): string {
   const rest = repository.slice(OFFICIAL.length)
   return repository.startsWith(OFFICIAL) && !rest.includes('/') ? rest : repository
 }

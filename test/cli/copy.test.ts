@@ -96,6 +96,75 @@ describe('wharfage copy', () => {
     })
   })
 
+  it('carries what a layout holds of one registry into another, without the host', async () => {
+    await using server = start('serve', '--listen', '127.0.0.1:0', '--storage', 'memory:')
+    const { host } = new URL(await server.listening())
+    await lines('copy', 'file:store//team/app', `docker://${host}/`, '--all-tags', '--quiet')
+    await lines('copy', `docker://${host}/team/app`, 'oci:carry', '--all-tags', '--quiet')
+    expect(await tagsOf('oci:carry')).toEqual([`${host}/team/app:multi`, `${host}/team/app:v1`, `${host}/team/app:v2`])
+
+    await using other = start('serve', '--listen', '127.0.0.1:0', '--storage', 'memory:')
+    const { host: to } = new URL(await other.listening())
+    await lines('copy', 'oci:carry', `docker://${to}/`, '--tag', 'v*', '--quiet')
+    await lines('copy', 'oci:carry', `docker://${to}/imp/ort`, '--all-tags', '--quiet')
+    await lines('copy', `oci:carry:${host}/team/app`, `docker://${to}/by/name`, '--tag', 'v1', '--quiet')
+    await lines('copy', `oci:carry:${host}/team/app:v2`, `docker://${to}/`, '--quiet')
+    expect(await tagsOf(`docker://${to}/`)).toEqual([
+      'by/name:v1',
+      ...['multi', 'v1', 'v2'].map((tag) => `imp/ort:${tag}`),
+      ...['v1', 'v2'].map((tag) => `team/app:${tag}`),
+    ])
+    // Into another layout it keeps its name.
+    await lines('copy', 'oci:carry', 'oci-archive:carry.tar', '--tag', 'v1', '--quiet')
+    expect(await tagsOf('oci-archive:carry.tar')).toEqual([`${host}/team/app:v1`])
+    await lines('copy', 'oci-archive:carry.tar', 'file:end', '--all-tags', '--quiet')
+    expect(await tagsOf('file:end')).toEqual(['team/app:v1'])
+    // All of a registry gets its host, as each of its repositories does.
+    await lines('copy', `docker://${to}/`, 'oci:back', '--tag', 'multi', '--quiet')
+    expect(await tagsOf('oci:back')).toEqual([`${to}/imp/ort:multi`])
+  })
+
+  it('mixes no two repositories of a layout, and takes one by its name', async () => {
+    for (const name of ['a.example/app', 'b.example/app']) {
+      await lines('copy', 'file:store//team/app:v1', `oci:carry:${name}`, '--quiet')
+    }
+    const from = 'oci:carry'
+    expect(await tagsOf(from)).toEqual(['a.example/app:v1', 'b.example/app:v1'])
+    expect(await run('copy', from, 'file:end', '--all-tags')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'wharfage: a.example/app and b.example/app would both be app in the target: copy one at a time, and name its repository there\n',
+    })
+    expect(await run('copy', from, 'file:end//imp/ort', '--all-tags')).toEqual({
+      code: 2,
+      stdout: '',
+      stderr:
+        'wharfage: oci:carry: many repositories cannot be copied into one, imp/ort. There are a.example/app, b.example/app: name one, or leave out imp/ort\n',
+    })
+    await lines('copy', from, 'file:end//imp/ort', '--repository', 'b.example/*', '--quiet')
+    await lines('copy', `${from}:a.example/app`, 'file:end', '--quiet') // the only image in it
+    expect(await tagsOf('file:end')).toEqual(['app:v1', 'imp/ort:v1'])
+    expect(await run('copy', from, 'file:end//none', '--repository', 'c.example/*')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'wharfage: oci:carry: there is no such repository\n',
+    })
+  })
+
+  it('reads a word after a layout as a tag, and as a repository where there is no such tag', async () => {
+    await lines('copy', 'file:store//team/app:v1', 'oci:carry:app', '--quiet')
+    await lines('copy', 'file:store//team/app:v1', 'oci:carry:app:latest', '--quiet')
+    await lines('copy', 'file:store//team/app:v2', 'oci:carry:app:old', '--quiet')
+    await lines('copy', 'file:store//team/app:v2', 'oci:carry:other:old', '--quiet')
+    expect(await tagsOf('oci:carry')).toEqual(['app:latest', 'app:old', 'image:app', 'other:old'])
+    expect((await lines('inspect', 'oci:carry:app'))[0]).toBe('image:app')
+    expect((await lines('inspect', 'oci:carry:docker.io/library/app'))[0]).toBe('app:latest')
+    expect((await lines('inspect', 'oci:carry:other'))[0]).toBe('other:old')
+    expect(await tagsOf('oci:carry:other')).toEqual(['old'])
+    expect((await run('inspect', 'oci:carry:none')).stderr).toBe('wharfage: image:none: manifest unknown to registry\n')
+  })
+
   it('chooses platforms, and narrows the index where it is told to', async () => {
     await lines('copy', 'file:store//team/app:multi', 'oci:kept', '--platform', 'linux/arm64', '--quiet')
     expect((await lines('inspect', 'oci:kept'))[1]).toBe(`  digest    ${digests.multi}`)

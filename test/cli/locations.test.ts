@@ -38,8 +38,10 @@ describe('openLocation', () => {
   it.each([
     ['', undefined, undefined],
     [':v1', 'image', 'v1'],
-    [':alpine:3.20', 'library/alpine', '3.20'],
+    [':alpine:3.20', 'alpine', '3.20'],
     [':ghcr.io/team/app:v1', 'ghcr.io/team/app', 'v1'],
+    [':ghcr.io/team/app', 'ghcr.io/team/app', undefined],
+    [':127.0.0.1:5000/team/app', '127.0.0.1:5000/team/app', undefined],
     [`@${DIGEST}`, 'image', DIGEST],
     [`:team/app@${DIGEST}`, 'team/app', DIGEST],
   ])('reads oci:DIR%s', async (rest, repository, reference) => {

@@ -1,20 +1,25 @@
-import { RegistryError } from '../../errors.ts'
+import { NO_MANIFEST, RegistryError, unless } from '../../errors.ts'
 import { createArchive } from '../../layout/create-archive.ts'
 import type { LayoutBackend } from '../../layout/layout-backend.ts'
 import { layoutDirectory } from '../../layout/layout-directory.ts'
+import { shortest } from '../../layout/names.ts'
 import { openArchive } from '../../layout/open-archive.ts'
-import { isTag } from '../../spec/name.ts'
+import { isRepositoryName, isTag } from '../../spec/name.ts'
 import { DOCKER_HUB, parseReference } from '../../spec/reference.ts'
 import { CliError, EXIT_USAGE } from '../cli-error.ts'
 import type { LocationKind, OpenLocation, OpenOptions } from './location.ts'
 
+/** What a whole name means that has no tag. */
+const LATEST = 'latest'
+
 /** `oci:DIRECTORY[:TAG]` */
 export const layoutLocation: LocationKind = {
   form: 'oci:DIR[:TAG|:NAME|@DIGEST]',
-  help: 'an OCI image layout in a directory; NAME is a whole reference',
+  help: 'an OCI image layout in a directory; NAME is a whole reference, or one without its tag: a repository',
   open: async (rest, { role }) => {
     const { path, name, digest } = split('oci', rest)
-    return locate(`oci:${rest}`, layoutDirectory(path, { create: role === 'target' }), { name, digest, bareTags: true })
+    const backend = layoutDirectory(path, { create: role === 'target' })
+    return locate(`oci:${rest}`, backend, { name, digest, bareTags: true, role })
   },
 }
 
@@ -38,7 +43,7 @@ async function openFile(
   { role }: OpenOptions,
 ): Promise<OpenLocation> {
   const { path, name, digest } = split(prefix, rest)
-  const parts = { name, digest, bareTags: prefix === 'oci-archive' }
+  const parts = { name, digest, bareTags: prefix === 'oci-archive', role }
   const text = `${prefix}:${rest}`
   if (role === 'source') return locate(text, await openArchive(path === '-' ? process.stdin : path), parts)
   if (path === '-' && process.stdout.isTTY) {
@@ -47,7 +52,7 @@ async function openFile(
   const format = prefix === 'oci-archive' ? 'oci' : 'docker'
   const archive = await createArchive(path === '-' ? process.stdout : path, { format })
   return {
-    ...locate(text, archive, parts),
+    ...(await locate(text, archive, parts)),
     finish: (signal) => archive.finish(signal && { signal }),
   }
 }
@@ -57,27 +62,49 @@ interface LayoutParts {
   readonly digest: string | undefined
   /** Whether a word alone is a tag of the default repository, or, as to Docker, a repository. */
   readonly bareTags: boolean
+  readonly role: OpenOptions['role']
 }
 
 /** In a layout, images may have whole names: `docker.io/library/alpine:3.20`. */
-function locate(text: string, backend: LayoutBackend, { name, digest, bareTags }: LayoutParts): OpenLocation {
+async function locate(
+  text: string,
+  backend: LayoutBackend,
+  { name, digest, bareTags, role }: LayoutParts,
+): Promise<OpenLocation> {
   const close = () => backend.close()
-  if (digest !== undefined) return { backend, repository: backend.defaultRepository, reference: digest, close }
-  if (name === undefined) return { backend, close }
-  if (bareTags && isTag(name)) return { backend, repository: backend.defaultRepository, reference: name, close }
   try {
-    const { registry, repository, tag, digest: named } = parseReference(name)
-    const reference = named ?? tag
-    return {
-      backend,
-      repository: registry === DOCKER_HUB ? repository : `${registry}/${repository}`,
-      ...(reference !== undefined && { reference }),
-      close,
+    if (digest !== undefined) return { backend, repository: backend.defaultRepository, reference: digest, close }
+    if (name === undefined) return { backend, close }
+    if (bareTags && isTag(name) && !(role === 'source' && (await isRepositoryAlone(backend, name)))) {
+      return { backend, repository: backend.defaultRepository, reference: name, close }
     }
+    const { registry, repository: path, tag, digest: named } = parseReference(name)
+    const repository = registry === DOCKER_HUB ? shortest(path) : `${registry}/${path}`
+    const reference = named ?? (hasTag(name) ? tag : undefined)
+    if (reference !== undefined) return { backend, repository, reference, close }
+    // Without a tag it is Docker's `latest`, where there is one, or the repository.
+    const isTagged = role === 'source' && (await has(backend, repository, LATEST))
+    return { backend, repository, ...(isTagged && { defaultReference: LATEST }), close }
   } catch (error) {
-    if (!RegistryError.is(error)) throw error
+    await close()
+    if (!RegistryError.is(error, 'NAME_INVALID') && !RegistryError.is(error, 'MANIFEST_INVALID')) throw error
     throw new CliError(`${text}: ${error.message}`, EXIT_USAGE, { cause: error })
   }
+}
+
+/** Whether a word is no tag of the default repository, and the name of another one. */
+async function isRepositoryAlone(backend: LayoutBackend, word: string): Promise<boolean> {
+  if (!isRepositoryName(word) || (await has(backend, backend.defaultRepository, word))) return false
+  for await (const repository of backend.repositories()) if (repository === word) return true
+  return false
+}
+
+async function has(backend: LayoutBackend, repository: string, tag: string): Promise<boolean> {
+  return (await unless(NO_MANIFEST, backend.repository(repository).tags.resolve(tag))) !== undefined
+}
+
+function hasTag(name: string): boolean {
+  return name.includes(':', name.lastIndexOf('/') + 1)
 }
 
 interface PathAndName {
