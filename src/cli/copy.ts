@@ -34,7 +34,7 @@ export function copyHelp(): string {
     '  wharfage copy docker://ghcr.io/team/app oci:./carry --tag "v2.*" --referrers',
     '  wharfage copy oci:./carry docker://registry.internal:5000/ --all-tags',
     '',
-    'Exit codes: 0 done, 1 failed, 2 wrong options, 130 interrupted.',
+    'Exit codes: 0 done, 1 failed, also where no tag matches, 2 wrong options, 130 interrupted.',
   ].join('\n')
 }
 
@@ -83,12 +83,21 @@ async function run(
     const copying = asUsage(() => copy(from, to, { ...options, signal }))
     for await (const event of copying) report.event(event)
     const result = await copying
+    if (result.images.length === 0) throwUnmatched(command)
     if (!result.dryRun) await target.finish?.(signal)
     report.end()
     report.result(result)
   } finally {
     report.end()
   }
+}
+
+/** A pattern that finds nothing is a mistake more often than it is meant. @throws {@link CliError} */
+function throwUnmatched({ source, values: { tag, repository } }: CopyCommand): void {
+  if (tag.length === 0 && repository.length === 0) return
+  const where = repository.length > 0 ? ` in a repository that matches ${repository.join(' or ')}` : ''
+  const what = tag.length > 0 ? `tag that matches ${tag.join(' or ')}` : 'tag'
+  throw new CliError(`${source}: there is no ${what}${where}`)
 }
 
 interface Prepared {

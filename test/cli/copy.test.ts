@@ -238,6 +238,21 @@ describe('wharfage copy', () => {
     ],
     [['copy', 'file:store//team/app:v7', 'oci:b'], 1, 'team/app:v7: manifest unknown to registry'],
     [['copy', 'file:store//none', 'oci:b'], 1, 'file:store//none: there is no image'],
+    [
+      ['copy', 'file:store//team/app', 'file:b', '--quiet', '--tag', 'z*'],
+      1,
+      'file:store//team/app: there is no tag that matches z*',
+    ],
+    [
+      ['copy', 'file:store', 'file:b', '--quiet', '--tag', 'z*', '--tag', 'y', '--repository', 'team/**', '--dry-run'],
+      1,
+      'file:store: there is no tag that matches z* or y in a repository that matches team/**',
+    ],
+    [
+      ['copy', 'file:store', 'file:b', '--repository', 'none/**'],
+      1,
+      'file:store: there is no tag in a repository that matches none/**',
+    ],
   ])('fails: %j', async (args, code, message) => {
     expect(await run(...args)).toEqual({ code, stdout: '', stderr: `wharfage: ${message}\n` })
   })
