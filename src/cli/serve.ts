@@ -77,7 +77,10 @@ function announce(address: ListenAddress, storage: string, options: ServeOptions
   for (const { prefix, url } of options.proxies) {
     console.log(`pulls ${prefix === undefined ? 'all' : `${prefix}/…`} through from ${url.href}`)
   }
-  if (!options.readOnly) {
+  if (options.proxies.some(({ prefix }) => prefix === undefined)) {
+    // Every name is the other registry's, and none can be pushed.
+    console.log(`pull one:\n  docker pull ${reachable}/IMAGE`)
+  } else if (!options.readOnly) {
     console.log(`push one:\n  docker tag IMAGE ${reachable}/IMAGE\n  docker push ${reachable}/IMAGE`)
   }
   if (!isLoopback(address)) console.error('wharfage: open to everyone who reaches this address')

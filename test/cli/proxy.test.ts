@@ -95,7 +95,12 @@ describe('wharfage serve --proxy', () => {
     await command.listening()
     command.kill('SIGTERM')
     expect(await command.exit).toEqual({ code: 0, signal: null })
-    expect(command.stdout).toContain(`pulls all through from ${hub}/`)
+    expect(command.stdout).toMatch(
+      new RegExp(
+        `^pulls all through from ${hub}/\npulls docker\\.io/… through from ${hub}/\npull one:\n  docker pull 127\\.0\\.0\\.1:\\d+/IMAGE\n$`,
+        'm',
+      ),
+    )
     expect(command.stderr).toBe('')
   })
 })
