@@ -30,6 +30,8 @@ export const COPY_OPTIONS = {
   'dest-tls-verify': { value: 'true|false', default: 'true', help: 'check certificates of the target' },
   'src-plain-http': { help: 'no TLS at all with the source; on a loopback address that is so without' },
   'dest-plain-http': { help: 'no TLS at all with the target' },
+  'src-tls': { help: 'TLS with the source, on a loopback address too' },
+  'dest-tls': { help: 'TLS with the target, on a loopback address too' },
 } as const
 
 export interface CopyCommand {

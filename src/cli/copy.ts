@@ -43,11 +43,21 @@ export async function copyCommand(args: readonly string[]): Promise<number> {
   const command = parseCopyCommand(args)
   const { values } = command
   const from = readConnection(
-    { creds: values['src-creds'], tlsVerify: values['src-tls-verify'], plainHttp: values['src-plain-http'] },
+    {
+      creds: values['src-creds'],
+      tlsVerify: values['src-tls-verify'],
+      plainHttp: values['src-plain-http'],
+      tls: values['src-tls'],
+    },
     'src-',
   )
   const to = readConnection(
-    { creds: values['dest-creds'], tlsVerify: values['dest-tls-verify'], plainHttp: values['dest-plain-http'] },
+    {
+      creds: values['dest-creds'],
+      tlsVerify: values['dest-tls-verify'],
+      plainHttp: values['dest-plain-http'],
+      tls: values['dest-tls'],
+    },
     'dest-',
   )
   return untilInterrupted(async (signal) => {

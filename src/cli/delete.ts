@@ -15,6 +15,7 @@ export const DELETE_OPTIONS = {
   creds: { value: 'USER:PASSWORD', help: 'log in with these, in place of what is written down' },
   'tls-verify': { value: 'true|false', default: 'true', help: 'check certificates' },
   'plain-http': { help: 'no TLS at all; on a loopback address that is so without' },
+  tls: { help: 'TLS, on a loopback address too' },
 } as const
 
 export function deleteHelp(): string {

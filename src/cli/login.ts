@@ -13,6 +13,7 @@ export const LOGIN_OPTIONS = {
   'password-stdin': { help: 'read the password, or an access token, from the standard input; else it is asked for' },
   'tls-verify': { value: 'true|false', default: 'true', help: 'check certificates' },
   'plain-http': { help: 'no TLS at all; on a loopback address that is so without' },
+  tls: { help: 'TLS, on a loopback address too' },
 } as const
 
 export function loginHelp(): string {
@@ -34,8 +35,8 @@ export async function login(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseCommandLine(args, LOGIN_OPTIONS, ['HOST'])
   const [host = ''] = positionals
   checkHost(host)
-  const { 'tls-verify': tlsVerify, 'plain-http': plainHttp } = values
-  const connection = readConnection({ creds: undefined, tlsVerify, plainHttp }, '')
+  const { 'tls-verify': tlsVerify, 'plain-http': plainHttp, tls } = values
+  const connection = readConnection({ creds: undefined, tlsVerify, plainHttp, tls }, '')
   return untilInterrupted(async (signal) => {
     const username = values.username ?? (await askFor('--username', () => ask('Username: ', signal)))
     const password = values['password-stdin']
@@ -74,7 +75,7 @@ export async function logout(args: readonly string[]): Promise<number> {
   const { positionals } = parseCommandLine(args, {}, ['HOST'])
   const [host = ''] = positionals
   checkHost(host)
-  const registry = await connect(host, { tlsVerify: true, plainHttp: false })
+  const registry = await connect(host, { tlsVerify: true })
   await registry.close()
   const kept = await eraseCredentials(registry.name)
   console.log(kept === undefined ? `there was no login for ${registry.name}` : `logged out of ${registry.name}`)

@@ -9,6 +9,7 @@ interface ConnectionFlags {
   readonly creds: string | undefined
   readonly 'tls-verify': string
   readonly 'plain-http': boolean
+  readonly tls: boolean
 }
 
 /** Opens the one location of a command, runs it, and closes it. @returns the exit code */
@@ -17,8 +18,8 @@ export async function withLocation(
   flags: ConnectionFlags,
   task: (location: OpenLocation, signal: AbortSignal) => Promise<void>,
 ): Promise<number> {
-  const { creds, 'tls-verify': tlsVerify, 'plain-http': plainHttp } = flags
-  const connection = readConnection({ creds, tlsVerify, plainHttp }, '')
+  const { creds, 'tls-verify': tlsVerify, 'plain-http': plainHttp, tls } = flags
+  const connection = readConnection({ creds, tlsVerify, plainHttp, tls }, '')
   return untilInterrupted(async (signal) => {
     const location = await openLocation(text, { ...connection, role: 'source' })
     try {

@@ -83,10 +83,20 @@ export async function run(args: readonly string[]): Promise<number> {
       return error.exitCode
     }
     // A registry's refusal says it all; a failure of ours needs its stack.
-    if (RegistryError.is(error)) console.error(`wharfage: ${error.message}${loginHint(error)}${nameHint(error)}`)
+    if (RegistryError.is(error)) console.error(`wharfage: ${error.message}${hintFor(error)}`)
     else console.error(error)
     return EXIT_FAILURE
   }
+}
+
+/** What to do on the command line, and what it is about. */
+function hintFor(error: RegistryError): string {
+  return loginHint(error) + nameHint(error) + tlsHint(error)
+}
+
+/** A registry on a loopback address is not asked for TLS, unless the command line does. */
+function tlsHint({ message }: RegistryError): string {
+  return message.includes('plain HTTP') ? ' (--tls asks for TLS; of copy, --src-tls and --dest-tls)' : ''
 }
 
 /** Where the error does not say it itself. */

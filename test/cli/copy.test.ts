@@ -8,6 +8,7 @@ import { COPY_OPTIONS } from '../../src/cli/copy-options.ts'
 import { filesystem } from '../../src/drivers/filesystem.ts'
 import { Registry } from '../../src/registry.ts'
 import type { Digest } from '../../src/spec/digest.ts'
+import { startRegistry } from '../../src/testing/index.ts'
 import { childOf, platform, pushIndex } from '../copy/support.ts'
 import { pushImage } from '../support/images.ts'
 import { COMMAND, RunningCommand } from '../support/server-process.ts'
@@ -124,6 +125,20 @@ describe('wharfage copy', () => {
     expect(await tagsOf('oci:back')).toEqual([`${to}/imp/ort:multi`])
   })
 
+  it('speaks TLS with a registry on a loopback address where it is told to, and else says what it spoke', async () => {
+    await using registry = await startRegistry({ tls: true })
+    const { host } = registry
+    const plain = await run('copy', 'file:store//team/app:v1', `docker://${host}/`)
+    expect(plain.code).toBe(1)
+    expect(plain.stderr).toMatch(
+      /does not answer to plain HTTP: .*\(--tls asks for TLS; of copy, --src-tls and --dest-tls\)\n$/,
+    )
+    const careless = ['--dest-tls', '--dest-tls-verify', 'false', '--quiet']
+    await lines('copy', 'file:store//team/app:v1', `docker://${host}/`, ...careless)
+    await lines('copy', `docker://${host}/team/app:v1`, 'oci:back', '--src-tls', '--src-tls-verify', 'false', '--quiet')
+    expect(await lines('tags', `docker://${host}/team/app`, '--tls', '--tls-verify', 'false')).toEqual(['v1'])
+  })
+
   it('mixes no two repositories of a layout, and takes one by its name', async () => {
     for (const name of ['a.example/app', 'b.example/app']) {
       await lines('copy', 'file:store//team/app:v1', `oci:carry:${name}`, '--quiet')
@@ -215,6 +230,11 @@ describe('wharfage copy', () => {
     ],
     [['copy', 'oci:a', 'oci:b', '--concurrency', '0'], 2, '--concurrency 0: expected a number from 1 to 999'],
     [['copy', 'oci:a', 'oci:b', '--src-creds', 'secret'], 2, '--src-creds: expected USER:PASSWORD'],
+    [
+      ['copy', 'oci:a', 'oci:b', '--src-tls', '--src-plain-http'],
+      2,
+      '--src-tls and --src-plain-http are opposites: give one of them',
+    ],
     [['copy', 'oci:a', 'oci:b', '--dest-tls-verify', 'no'], 2, '--dest-tls-verify no: expected true or false'],
     [
       ['copy', 'file:store', 'oci:b'],

@@ -8,7 +8,7 @@ import { temporaryDirectories } from '../support/temporary-directory.ts'
 
 const directory = temporaryDirectories()
 
-const SOURCE: OpenOptions = { role: 'source', tlsVerify: true, plainHttp: false }
+const SOURCE: OpenOptions = { role: 'source', tlsVerify: true }
 const DIGEST = `sha256:${'0'.repeat(64)}`
 
 async function read(text: string, options = SOURCE) {
@@ -30,7 +30,7 @@ describe('openLocation', () => {
   })
 
   it('speaks plain HTTP where it is told to', async () => {
-    expect((await read('docker://registry.example/a', { ...SOURCE, plainHttp: true })).origin).toBe(
+    expect((await read('docker://registry.example/a', { ...SOURCE, protocol: 'http' })).origin).toBe(
       'http://registry.example',
     )
   })

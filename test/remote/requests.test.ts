@@ -99,6 +99,22 @@ describe('an error', () => {
     await expect(rigged.remote.repository('team/app').blobs.open(DIGEST)).rejects.toMatchObject({ code: 'DENIED' })
   })
 
+  it.each([
+    'Client sent an HTTP request to an HTTPS server.\n',
+    '<center>The plain HTTP request was sent to HTTPS port</center>',
+    "<p>Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />",
+  ])('says that plain HTTP was spoken: %j', async (text) => {
+    const rigged = await waiting()
+    rigged.intercept = always('GET', BLOB, (_req, res) => {
+      res.writeHead(400)
+      res.end(text)
+    })
+    await expect(rigged.remote.repository('team/app').blobs.open(DIGEST)).rejects.toMatchObject({
+      code: 'UNKNOWN',
+      message: expect.stringMatching(/: it was sent plain HTTP, and speaks TLS \(400\)$/),
+    })
+  })
+
   it('tells a certificate that is not trusted from a registry that is not there', async () => {
     const server = createServer()
     const url = new URL(await listen(server))

@@ -5,7 +5,8 @@ import type { Credentials } from '../../remote/credentials/credentials.ts'
 export interface ConnectionOptions {
   readonly credentials?: Credentials
   readonly tlsVerify: boolean
-  readonly plainHttp: boolean
+  /** Absent: https, but http on a loopback address. */
+  readonly protocol?: 'http' | 'https'
 }
 
 export interface OpenOptions extends ConnectionOptions {

@@ -35,9 +35,9 @@ export const registryLocation: LocationKind = {
 
 /** @throws {@link CliError} for what is no host */
 export async function connect(host: string, options: ConnectionOptions): Promise<RemoteBackend> {
-  const { credentials = dockerConfig(), tlsVerify, plainHttp } = options
+  const { credentials = dockerConfig(), tlsVerify, protocol } = options
   try {
-    return new RemoteBackend(plainHttp ? `http://${host}` : host, {
+    return new RemoteBackend(protocol === undefined ? host : `${protocol}://${host}`, {
       credentials,
       ...(!tlsVerify && { tls: { insecure: true } }),
       ...(usesProxy() && { proxy: await proxyFromEnvironment() }),

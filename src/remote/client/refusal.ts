@@ -20,6 +20,9 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   501: 'UNSUPPORTED',
 }
 
+/** What Go's servers, nginx and Apache answer, in words alone, to plain HTTP on a port for TLS. */
+const WANTS_TLS = /HTTP request (was sent )?to (an )?HTTPS (server|port)|speaking plain HTTP to an SSL-enabled/i
+
 /** Codes that are believed of a registry that answers 400 or 422: they are about what it was sent. */
 const ABOUT_CONTENT: readonly ErrorCode[] = [
   'BLOB_UPLOAD_INVALID',
@@ -85,7 +88,9 @@ async function readError(response: RemoteResponse): Promise<{ code?: string; mes
       response.body.destroy()
       return undefined
     }
-    const { errors } = JSON.parse(Buffer.from(content).toString()) as { errors?: unknown } // looked at field by field
+    const text = Buffer.from(content).toString()
+    if (response.status === 400 && WANTS_TLS.test(text)) return { message: 'it was sent plain HTTP, and speaks TLS' }
+    const { errors } = JSON.parse(text) as { errors?: unknown } // looked at field by field
     const [first] = Array.isArray(errors) ? (errors as unknown[]) : []
     if (typeof first !== 'object' || first === null) return undefined
     const { code, message } = first as { code?: unknown; message?: unknown }

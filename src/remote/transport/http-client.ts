@@ -205,6 +205,10 @@ function unreachable(url: URL, cause: unknown): RegistryError {
   const { message, code } = cause as NodeJS.ErrnoException // what sockets and streams fail with
   const isTls = /CERT|SELF_SIGNED|TLS|SSL|UNABLE_TO/.test(code ?? '')
   const hint = isTls ? ' (a certificate authority of your own goes into tls.ca)' : ''
+  // What speaks TLS hangs up on plain HTTP, or answers with an alert, which is no HTTP.
+  const isPlain = url.protocol === 'http:' && /^(ECONNRESET|HPE_.*)$/.test(code ?? '')
+  const how = isPlain ? ' to plain HTTP' : ''
   // Several addresses tried give an AggregateError without a message.
-  return new RegistryError('UNAVAILABLE', { message: `${url.host} does not answer: ${message || code}${hint}`, cause })
+  const said = `${url.host} does not answer${how}: ${message || code}${hint}`
+  return new RegistryError('UNAVAILABLE', { message: said, cause })
 }
