@@ -50,6 +50,7 @@ export { prefix } from './decorators/prefix.ts'
 export type { RouteUpstream } from './decorators/pull-through/router.ts'
 export type {
   ContentType,
+  PullThroughContentEvent,
   PullThroughCounts,
   PullThroughEvent,
   PullThroughStats,

@@ -6,13 +6,13 @@ export type ContentType = 'blob' | 'manifest'
 /** What the cache does, as it happens. */
 export type PullThroughEvent =
   /** Served without asking the upstream, or from what somebody else's pull is bringing. */
-  | (ContentEvent & { readonly type: 'hit' })
+  | (PullThroughContentEvent & { readonly type: 'hit' })
   /** The upstream had to be asked. */
-  | (ContentEvent & { readonly type: 'miss' })
+  | (PullThroughContentEvent & { readonly type: 'miss' })
   /** Bytes of an upstream came in, whether or not all that were wanted. */
-  | (ContentEvent & { readonly type: 'pulled'; readonly bytes: number })
+  | (PullThroughContentEvent & { readonly type: 'pulled'; readonly bytes: number })
   /** Content was made ready for a client. */
-  | (ContentEvent & { readonly type: 'pushed'; readonly bytes: number })
+  | (PullThroughContentEvent & { readonly type: 'pushed'; readonly bytes: number })
   /** An old answer was given, the upstream being unable to tell. */
   | { readonly type: 'stale'; readonly upstream: string; readonly repository: string; readonly tag: string }
   /** An upstream wants to be left alone for a while. */
@@ -26,7 +26,8 @@ export type PullThroughEvent =
       readonly bytes: number
     }
 
-interface ContentEvent {
+/** What every event about content tells. */
+export interface PullThroughContentEvent {
   readonly content: ContentType
   readonly upstream: string
   /** As it is called here. */
