@@ -161,9 +161,9 @@ describe('like', () => {
     ).toBe(200)
   })
 
-  it('quay: a challenge without a scope, and pages of 100 tags', async () => {
+  it('quay: a token service of its own path, and pages of 100 tags', async () => {
     const registry = await start({ like: 'quay' })
-    expect(await challenge(registry)).toBe(`Bearer realm="${registry.url}/v2/auth",service="${registry.host}"`)
+    expect(await challenge(registry)).toContain(`realm="${registry.url}/v2/auth",service="${registry.host}"`)
     for (let i = 0; i < 101; i++) await registry.push(`app:v${i}`, app)
     const headers = await loggedIn(registry, '/v2/auth')
     const list = await registry.send('GET', '/v2/app/tags/list', { headers })

@@ -270,12 +270,6 @@ export const REGISTRY_QUIRKS: Readonly<Record<WellKnownRegistry, readonly Quirk[
       behaviour: { auth: 'token', anonymousPull: true, token: { path: '/v2/auth' } },
     },
     {
-      name: 'challenge without a scope',
-      about: 'the challenge does not say what to ask for',
-      documented: ['https://github.com/OctopusDeploy/Issues/issues/5076'],
-      behaviour: { token: { challenge: 'without-scope' } },
-    },
-    {
       name: 'pages of tags',
       about: 'a page has at most 100 tags, without being asked; a Link leads to the next',
       documented: [
