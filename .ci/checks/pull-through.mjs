@@ -6,7 +6,7 @@ import { Agent } from 'node:http'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { blocks, digestOfBlocks, peakMiB } from './lib/blocks.mjs'
-import { startCache } from './lib/cache.mjs'
+import { leftOf, startCache } from './lib/cache.mjs'
 import { Check } from './lib/check.mjs'
 import { addImage, addLayer, blobPath, closure, filesUnder, readJson, writeLayout } from './lib/layout.mjs'
 import { startPullers } from './lib/pullers.mjs'
@@ -222,10 +222,10 @@ async function upstreamKilled(context) {
 
 async function keptNothingOf({ storage, spool, openFiles }, digest) {
   const hex = digest.split(':')[1]
-  equal(
-    (await filesUnder(storage)).filter((file) => file.includes(hex) || file.includes('_uploads')),
-    [],
-  )
+  const files = async (part) => (await filesUnder(storage)).filter((file) => file.includes(part))
+  equal(await files(hex), [])
+  // Clients hear of the break before the upload is taken away.
+  equal(await leftOf(() => files('_uploads')), [])
   equal(await readdir(spool), [])
   await openFiles()
 }

@@ -25,6 +25,14 @@ export async function startCache(scope, directory, first, second) {
   return { ...server, storage, spool, openFiles: () => countSettled(server.pid, before) }
 }
 
+/** What is left of a list that is to become empty. */
+export async function leftOf(list, timeoutMs = 30_000) {
+  for (const deadline = Date.now() + timeoutMs; ; await delay(100)) {
+    const left = await list()
+    if (left.length === 0 || Date.now() > deadline) return left
+  }
+}
+
 /** Waits until a process has no more open than `before`: connections that were kept are closed later, by the cache after a minute. */
 async function countSettled(pid, before, timeoutMs = 120_000) {
   for (const deadline = Date.now() + timeoutMs; ; await delay(100)) {
