@@ -1,5 +1,5 @@
 // Image layouts and archives on their way between this library and everybody else: what it writes, skopeo, crane, regctl, oras,
-// Docker and containerd read; what they write, it reads. Every byte that arrives is verified.
+// Docker, podman and containerd read; what they write, it reads. Every byte that arrives is verified.
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createArchive, layoutDirectory, openArchive } from '../../dist/layout/index.js'
@@ -220,6 +220,15 @@ async function engines(scope, { dir, layout, host }) {
         `${host}/team/app:${name}`,
       )
       equal(layers, diffIds.join())
+    })
+  }
+  // Its own store, of the kind that needs nothing of the kernel.
+  const places = ['--root', join(dir, 'podman'), '--runroot', join(dir, 'podman-run'), '--storage-driver', 'vfs']
+  for (const name of NAMES) {
+    await step(`podman loads our ${name}`, async () => {
+      await run('podman', [...places, 'load', '-i', join(dir, `ours-docker-${name}.tar`)])
+      const inspected = await run('podman', [...places, 'image', 'inspect', `${host}/team/app:${name}`])
+      equal(JSON.parse(inspected)[0].RootFS.Layers.join(), diffIds.join())
     })
   }
   await step('docker save is read', async () => {

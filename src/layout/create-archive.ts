@@ -30,7 +30,7 @@ import { formatEntry, paddedSize } from './tar-header.ts'
 export interface CreateArchiveOptions extends LayoutOptions {
   /**
    * `oci`: a tar of an OCI image layout. `docker`: the same with a `manifest.json`, as `docker save` writes it since Docker 25: `docker load`
-   * of any version, `podman load`, `ctr image import` and `k3s ctr images import` take it as well; all names are written in full.
+   * of any version, `podman load` and `ctr image import` take it as well; all names are written in full.
    */
   readonly format: 'oci' | 'docker'
   /** Which of an image's platforms `manifest.json` names, which has room for one. Default: Linux on this machine's architecture. */
