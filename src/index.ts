@@ -1,5 +1,12 @@
 // The public names, listed one by one. Adapters for frameworks and what needs more packages have subpaths of their own.
-export { type Access, type AccessController, anyone, type Grant } from './auth/access.ts'
+export {
+  type Access,
+  type AccessContext,
+  type AccessController,
+  type Authorize,
+  anyone,
+  type Grant,
+} from './auth/access.ts'
 export {
   type AppendOptions,
   type Backend,
@@ -73,6 +80,7 @@ export { type LocateObject, type LocateObjectOptions, redirectTo } from './drive
 export { type PieceStore, type PiecesOptions, uploadsInPieces } from './drivers/uploads-in-pieces.ts'
 export { ERROR_CODES, type ErrorCode, RegistryError, type RegistryErrorOptions } from './errors.ts'
 export type { EventBase, EventSink, RegistryEvent, RegistryEventMap } from './events.ts'
+export type { AccessDecision, Audit, Outcome } from './http/audit.ts'
 export { type BackendOf, type CorsOptions, createHandler, type HandlerOptions } from './http/handler.ts'
 export type { HttpHandler, HttpRequest, HttpResponse } from './http/message.ts'
 export { consoleLogger, type LogFields, type Logger, silentLogger } from './logger.ts'

@@ -39,7 +39,10 @@ const MAY_IMPORT: readonly [part: string, others: readonly string[]][] = [
   ['remote/', ['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts']],
   ['http/', ['auth/', 'spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'logger.ts']],
   // A controller looks at the request, in the neutral form in which adapters hand it in.
-  ['auth/', ['http/message.ts', 'errors.ts']],
+  [
+    'auth/',
+    ['http/message.ts', 'http/headers.ts', 'http/query.ts', 'arguments.ts', 'bytes.ts', 'errors.ts', 'logger.ts'],
+  ],
   ['adapters/', ['http/handler.ts', 'http/message.ts', 'arguments.ts', 'errors.ts', 'logger.ts']],
   ['tar/', ['bytes.ts', 'errors.ts']],
   // Suites see the contract that they hold others to; the registry for tests is put together of all that there is.

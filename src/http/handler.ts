@@ -1,7 +1,9 @@
 import { checkOptions, kindOf, type OptionNames } from '../arguments.ts'
-import type { AccessController, Grant } from '../auth/access.ts'
+import { type AccessController, type Authorize, accessController } from '../auth/access.ts'
 import type { Backend } from '../backend.ts'
 import { consoleLogger, type Logger } from '../logger.ts'
+import type { Audit } from './audit.ts'
+import { createAuthorizer } from './authorize.ts'
 import { contextOf, requestIdOf } from './context.ts'
 import { type CorsOptions, corsHeaders, preflightResponse } from './cors.ts'
 import { answer } from './endpoints/table.ts'
@@ -11,14 +13,19 @@ import { type Forwarded, forwardedReader } from './forwarded.ts'
 import { COMMON_HEADERS } from './headers.ts'
 import { createLocator } from './location.ts'
 import type { HttpHandler, HttpRequest, HttpResponse } from './message.ts'
-import { accessFor, type GuardedKind } from './required-access.ts'
-import { parseRoute, type RouteOf } from './route.ts'
+import { parseRoute, type Route } from './route.ts'
 
 export type { CorsOptions } from './cors.ts'
 
 export interface HandlerOptions {
   /** Required, so that an open registry is a decision: `anyone()` says it. */
-  readonly access: AccessController
+  readonly access: AccessController | Authorize
+  /**
+   * For how long an answer of `access` is waited for, in milliseconds; then the request is refused with 503. Default: 30,000.
+   */
+  readonly accessTimeoutMs?: number
+  /** Told of each of its decisions. Default: nobody. */
+  readonly audit?: Audit
   /** Largest manifest accepted, and largest page of referrers, in bytes. Default: 4 MiB. */
   readonly maxManifestBytes?: number
   /** Largest page of tags, referrers and repositories; a larger `n` is clamped. Default: 1000. */
@@ -41,6 +48,8 @@ export interface HandlerOptions {
 /** What there is to misspell. */
 export const HANDLER_OPTIONS: OptionNames<HandlerOptions> = {
   access: true,
+  accessTimeoutMs: true,
+  audit: true,
   maxManifestBytes: true,
   maxPageSize: true,
   redirect: true,
@@ -65,20 +74,24 @@ export function createHandler(backend: BackendOf, options: HandlerOptions): Http
     throw new TypeError('expected a registry: new Registry({ storage }), or a function that chooses one per request')
   }
   checkOptions('createHandler()', options, HANDLER_OPTIONS)
-  if (typeof options?.access?.authorize !== 'function') {
-    throw new TypeError(
-      'the option "access" must be an access controller: { access: anyone() } for a registry that is open',
-    )
-  }
-  const { access, cors, logger = consoleLogger } = options
+  const access = accessController(options?.access)
+  const { cors, logger = consoleLogger, accessTimeoutMs = 30_000, audit } = options
   checkCors(cors)
+  if (audit !== undefined && typeof audit !== 'function') {
+    throw new TypeError(`the option "audit" must be a function of a decision, not ${kindOf(audit)}`)
+  }
+  const timeoutMs = positive('accessTimeoutMs', accessTimeoutMs)
+  const authorizer = createAuthorizer({ access, timeoutMs, audit, logger })
   const forwarded = forwardedReader(options.trustedProxies ?? [])
   const settings = settingsOf(options, forwarded)
 
-  const serve = async (request: HttpRequest, route: RouteOf<GuardedKind>, requestId: string): Promise<HttpResponse> => {
-    const grant: Grant | undefined = await access.authorize(request, accessFor(route))
-    if (typeof grant?.allows !== 'function') throw new TypeError('the access controller answered without a grant')
-    const context = contextOf(request, grant, requestId, forwarded(request))
+  const serve = async (request: HttpRequest, route: Route, requestId: string): Promise<HttpResponse> => {
+    if (route.kind === 'preflight') return preflightResponse(request, cors)
+    const client = forwarded(request)
+    const facts = { requestId, address: client?.address ?? request.remoteAddress, locator: settings.locator }
+    if (route.kind === 'token') return authorizer.token(request, facts)
+    const grant = await authorizer.authorize(request, route, facts)
+    const context = contextOf(request, grant, requestId, client)
     const chosen = typeof backend === 'function' ? await backend(request) : backend
     return answer({ request, route, backend: chosen, grant, context, settings })
   }
@@ -89,7 +102,7 @@ export function createHandler(backend: BackendOf, options: HandlerOptions): Http
     try {
       const route = parseRoute(request.method, request.url, request.mountPath)
       if (route === undefined) return undefined
-      response = route.kind === 'preflight' ? preflightResponse(request, cors) : await serve(request, route, requestId)
+      response = await serve(request, route, requestId)
     } catch (error) {
       response = await errorResponse(error, request, requestId, logger)
     }

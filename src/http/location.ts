@@ -11,6 +11,11 @@ export interface Locator {
   location(request: HttpRequest, route: Route): string
   /** For `Link`: always path-absolute. */
   link(request: HttpRequest, route: Route): string
+  /**
+   * Below which the client finds `/v2/`, without a slash at the end; where nobody tells us, by the `Host` that it sent.
+   * `undefined` when it sent none that can be one.
+   */
+  baseUrl(request: HttpRequest): string | undefined
 }
 
 /**
@@ -25,17 +30,31 @@ export function createLocator(
   if (publicUrl !== undefined) {
     const { origin, path } = readPublicUrl(publicUrl)
     const link: Locator['link'] = (request, route) => keepingNamespace(request, formatRoute(route, path).url)
-    return { link, location: (request, route) => origin + link(request, route) }
+    const baseUrl = origin + withoutSlash(path)
+    return { link, location: (request, route) => origin + link(request, route), baseUrl: () => baseUrl }
   }
   const link: Locator['link'] = (request, route) => keepingNamespace(request, formatRoute(route, request.mountPath).url)
-  return { link, location: (request, route) => originOf(request, forwarded(request)) + link(request, route) }
+  return {
+    link,
+    location: (request, route) => {
+      const told = forwarded(request)
+      return (told === undefined ? '' : (originOf(request, told) ?? '')) + link(request, route)
+    },
+    baseUrl: (request) => {
+      const origin = originOf(request, forwarded(request) ?? {})
+      return origin === undefined ? undefined : origin + withoutSlash(request.mountPath ?? '')
+    },
+  }
 }
 
-function originOf(request: HttpRequest, forwarded: Forwarded | undefined): string {
-  if (forwarded === undefined) return ''
-  const host = forwarded.host ?? headerOf(request, 'host')
-  if (host === undefined || !isHost(host)) return ''
+function originOf(request: HttpRequest, forwarded: Forwarded): string | undefined {
+  const host = forwarded.host ?? headerOf(request, 'host') ?? headerOf(request, ':authority')
+  if (host === undefined || !isHost(host)) return undefined
   return `${forwarded.proto ?? (request.secure === true ? 'https' : 'http')}://${host}`
+}
+
+function withoutSlash(path: string): string {
+  return path.endsWith('/') ? path.slice(0, -1) : path
 }
 
 function readPublicUrl(publicUrl: URL | string): { readonly origin: string; readonly path: string } {

@@ -1,8 +1,8 @@
 import type { Access } from '../auth/access.ts'
 import type { Route, RouteOf } from './route.ts'
 
-/** Routes that are answered after access control; a preflight comes before it. */
-export type GuardedKind = Exclude<Route['kind'], 'preflight'>
+/** Routes that are answered after access control; a preflight comes before it, and tokens are given out by it. */
+export type GuardedKind = Exclude<Route['kind'], 'preflight' | 'token'>
 
 const pull = ({ name }: { readonly name: string }): readonly Access[] => [repository(name, 'pull')]
 

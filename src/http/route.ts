@@ -25,6 +25,7 @@ export type Route =
       readonly tags: readonly string[]
     } // end-7a, end-7b
   | { readonly kind: 'deleteRepository'; readonly name: string } // ours: DELETE /v2/<name>/_wharfage/repository
+  | { readonly kind: 'token' } // ours: GET and POST /v2/_wharfage/token, where access control gives tokens out
   | { readonly kind: 'preflight' } // OPTIONS
   | { readonly kind: 'listTags'; readonly name: string; readonly limit?: number; readonly after?: string } // end-8
   | {
@@ -52,6 +53,7 @@ const MAX_TAG_PARAMETERS = 100
 /** What a path can name, and the methods that it answers, as `Allow` lists them. */
 const ALLOWED = {
   base: 'GET, HEAD, OPTIONS',
+  token: 'GET, POST, OPTIONS',
   catalog: 'GET, HEAD, OPTIONS',
   tags: 'GET, HEAD, OPTIONS',
   referrers: 'GET, HEAD, OPTIONS',
@@ -109,6 +111,8 @@ export function formatRoute(route: Route, mountPath?: string): { readonly method
       return { method: 'GET', url: base }
     case 'preflight':
       return { method: 'OPTIONS', url: base }
+    case 'token':
+      return { method: 'GET', url: `${base}${TOKEN}` }
     case 'catalog':
       return { method: 'GET', url: `${base}_catalog${formatQuery({ n: route.limit, last: route.after })}` }
     default:
@@ -123,7 +127,10 @@ function normalizeMountPath(mountPath: string | undefined): string | undefined {
   return mountPath.endsWith('/') ? mountPath.slice(0, -1) : mountPath
 }
 
-type NamedRoute = Exclude<Route, { readonly kind: 'ping' | 'preflight' | 'catalog' }>
+type NamedRoute = Exclude<Route, { readonly kind: 'ping' | 'preflight' | 'catalog' | 'token' }>
+
+/** No repository can have this name. */
+const TOKEN = '_wharfage/token'
 
 function formatNamed(route: NamedRoute, repository: string): { readonly method: string; readonly url: string } {
   switch (route.kind) {
@@ -189,6 +196,7 @@ const METHOD = {
 function parsePath(path: string, method: string): Resource | undefined {
   if (path === '') return { type: 'base', name: '', item: '' }
   if (path === '_catalog') return { type: 'catalog', name: '', item: '' }
+  if (path === TOKEN) return { type: 'token', name: '', item: '' }
   const segments = path.split('/')
   const item = segments.at(-1) ?? ''
   const collection = segments.at(-2)
@@ -220,6 +228,9 @@ function routeOf(method: string, resource: Resource, parameters: Parameters): Ro
   switch (resource.type) {
     case 'base':
       if (read) return { kind: 'ping' }
+      break
+    case 'token':
+      if (method === 'GET' || method === 'POST') return { kind: 'token' }
       break
     case 'catalog':
       if (read) return { kind: 'catalog', ...page(parameters, parseRepositoryName) }

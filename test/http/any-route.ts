@@ -23,6 +23,7 @@ export function anyRoute(): fc.Arbitrary<Route> {
   return fc.oneof(
     fc.constant({ kind: 'ping' } as const),
     fc.constant({ kind: 'preflight' } as const),
+    fc.constant({ kind: 'token' } as const),
     fc.record({ kind: fc.constant('catalog' as const), limit, after: name }, { requiredKeys: ['kind'] }),
     fc.record({ kind: fc.constantFrom('getBlob', 'headBlob', 'deleteBlob'), name, digest }),
     fc.record({ kind: fc.constant('startUpload'), name, algorithm: fc.constantFrom('sha256', 'sha512') }),

@@ -1,4 +1,4 @@
-import type { Access, AccessController, Grant } from '../../auth/access.ts'
+import type { Access, AccessContext, AccessController, Grant } from '../../auth/access.ts'
 import { RegistryError } from '../../errors.ts'
 import { errorResponse } from '../../http/errors.ts'
 import { headerOf } from '../../http/headers.ts'
@@ -65,9 +65,9 @@ export class Gate {
   readonly middleware: Middleware = async (request, next) => {
     const route = routeOf(request)
     // What is no request of a registry is told so by its handler, to anybody.
-    if (route === undefined || route.kind === 'preflight') return next(request)
+    if (route === undefined || route.kind === 'preflight' || route.kind === 'token') return next(request)
     try {
-      this.#grants.set(keyOf(request), await this.#access.authorize(request, accessFor(route)))
+      this.#grants.set(keyOf(request), await this.#access.authorize(request, accessFor(route), contextOf(request)))
     } catch (error) {
       return errorResponse(error, request, '', silentLogger)
     }
@@ -76,14 +76,19 @@ export class Gate {
 
   readonly controller: AccessController = {
     // A request that one of the steps turned into another may need what the first did not.
-    authorize: async (request, required) =>
-      this.#grants.get(keyOf(request)) ?? this.#access.authorize(request, required),
+    authorize: async (request, required, context) =>
+      this.#grants.get(keyOf(request)) ?? this.#access.authorize(request, required, context),
   }
 
   /** Who asks; `undefined` for anybody. */
   userOf(request: HttpRequest): string | undefined {
     return this.#grants.get(keyOf(request))?.subject
   }
+}
+
+/** The controllers of this registry look at nothing but the request. */
+function contextOf({ signal }: HttpRequest): AccessContext {
+  return { baseUrl: '', address: undefined, requestId: '', signal, note: () => {} }
 }
 
 function keyOf({ raw }: HttpRequest): object {

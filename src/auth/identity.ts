@@ -1,0 +1,41 @@
+import type { HttpRequest } from '../http/message.ts'
+import type { Access, AccessContext } from './access.ts'
+
+/** Who somebody turned out to be. */
+export interface Identity {
+  /** Their name: reaches events, logs and tokens, and stands for `{user}` in rules. Not empty. */
+  readonly subject: string
+  /** Default: none. */
+  readonly groups?: readonly string[]
+}
+
+/** A name and a password as a client sent them. */
+export interface Credentials {
+  readonly username: string
+  readonly password: string
+}
+
+/**
+ * Whether a name and a password belong together: a file, a database, a directory service. `undefined` is no. What it throws says that
+ * it cannot tell, and denies: a {@link RegistryError} reaches the client, anything else is 500.
+ */
+export type CheckCredentials = (
+  credentials: Credentials,
+  context: AccessContext,
+) => Identity | undefined | Promise<Identity | undefined>
+
+/**
+ * Finds out who sends a request; `undefined` is nobody that it knows of, and anonymous if no other knows either.
+ *
+ * @throws {@link RegistryError} `UNAUTHORIZED` for credentials that are wrong, also where none are needed
+ */
+export type Authenticate = (
+  request: HttpRequest,
+  context: AccessContext,
+) => Identity | undefined | Promise<Identity | undefined>
+
+/** What somebody may do; `undefined` is whoever has not logged in. Anything but `true` is a no. `rules()` makes one of data. */
+export type Permissions = (identity: Identity | undefined, access: Access) => boolean | Promise<boolean>
+
+/** Whoever is logged in may do everything, and nobody else anything: as Distribution's htpasswd has it. */
+export const loggedIn: Permissions = (identity) => identity !== undefined

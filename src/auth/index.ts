@@ -1,0 +1,13 @@
+export type { AccessContext } from './access.ts'
+export { type Authorization, authorizationOf } from './authorization.ts'
+export { type BearerChallenge, basicChallenge, bearerChallenge } from './challenge.ts'
+export {
+  type Authenticate,
+  type CheckCredentials,
+  type Credentials,
+  type Identity,
+  loggedIn,
+  type Permissions,
+} from './identity.ts'
+export { type IdentityAccessOptions, identityAccess } from './identity-access.ts'
+export { formatScope, parseScope } from './scope.ts'

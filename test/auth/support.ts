@@ -1,0 +1,19 @@
+import type { Access, AccessContext } from '../../src/auth/access.ts'
+
+/** `repository:team/app:pull` and the like as the thing it names. */
+export function access(text: string): Access {
+  const [type, name, action] = text.split(':')
+  return { type, name, action } as Access // written by hand in the tables beside this file
+}
+
+/** What a handler tells a controller, for tests without one. */
+export function accessContext(fields: Partial<AccessContext> = {}): AccessContext {
+  return {
+    baseUrl: 'http://registry.test',
+    address: '192.0.2.1',
+    requestId: 'r1',
+    signal: new AbortController().signal,
+    note: () => {},
+    ...fields,
+  }
+}
