@@ -57,10 +57,15 @@ export function streamBody(stream: Readable, size: number): ByteBody {
 /**
  * Reads a whole source into memory, up to `maxBytes`.
  *
+ * @param beforeJoin - awaited before several pieces are put together, which takes a while for millions of bytes
  * @returns `undefined` when there is more. A Node stream is then left where it is, neither read on nor destroyed: behind an
  * `IncomingMessage` is the socket on which a refusal has to travel.
  */
-export async function readAll(source: ByteSource, maxBytes: number): Promise<Uint8Array | undefined> {
+export async function readAll(
+  source: ByteSource,
+  maxBytes: number,
+  beforeJoin?: (size: number) => unknown,
+): Promise<Uint8Array | undefined> {
   if (source instanceof Uint8Array) return source.byteLength > maxBytes ? undefined : source
   const chunks: Uint8Array[] = []
   let size = 0
@@ -70,7 +75,9 @@ export async function readAll(source: ByteSource, maxBytes: number): Promise<Uin
     if (size > maxBytes) return undefined
     chunks.push(chunk)
   }
-  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, size)
+  if (chunks.length === 1) return chunks[0]
+  await beforeJoin?.(size)
+  return Buffer.concat(chunks, size)
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Locator } from './location.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
 import type { GuardedKind } from './required-access.ts'
 import type { RouteOf } from './route.ts'
+import type { Turns } from './turns.ts'
 
 /** The handler's options, once for all requests, with their defaults. */
 export interface Settings {
@@ -11,6 +12,8 @@ export interface Settings {
   readonly maxPageSize: number
   readonly redirects: (request: HttpRequest) => boolean
   readonly locator: Locator
+  /** For what takes a while without waiting for anything. */
+  readonly turns: Turns
 }
 
 /** One authorized request on its way to its endpoint. */

@@ -14,6 +14,7 @@ import { COMMON_HEADERS } from './headers.ts'
 import { createLocator } from './location.ts'
 import type { HttpHandler, HttpRequest, HttpResponse } from './message.ts'
 import { parseRoute, type Route } from './route.ts'
+import { Turns } from './turns.ts'
 
 export type { CorsOptions } from './cors.ts'
 
@@ -127,6 +128,7 @@ function settingsOf(options: HandlerOptions, forwarded: (request: HttpRequest) =
     maxPageSize: positive('maxPageSize', options.maxPageSize ?? 1000),
     redirects: typeof redirect === 'function' ? redirect : () => redirect,
     locator: createLocator(options.publicUrl, forwarded),
+    turns: new Turns(),
   }
 }
 

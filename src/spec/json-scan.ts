@@ -59,31 +59,44 @@ export function scanJson(content: Uint8Array, limits: JsonLimits): number | stri
   let depth = 0
   let tokens = 0
   let members = 0
+  let digits = 0
   const keys = new Set<number>() // by hash: two keys that share one make the limit a little looser, nothing else
-  let hash = 0
+  let start = 0 // of the last string
+  let end = 0
   for (let i = 0; i < length; i++) {
-    const c = content[i]
-    if (c === QUOTE) {
-      hash = FNV_OFFSET
-      for (i++; i < length && content[i] !== QUOTE; i++) {
-        if (content[i] === BACKSLASH) hash = Math.imul(hash ^ (content[++i] ?? 0), FNV_PRIME) ^ BACKSLASH
-        else hash = Math.imul(hash ^ (content[i] ?? 0), FNV_PRIME)
-      }
-    } else if (c === COLON) {
+    const kind = KIND_OF_BYTE[content[i] as number] // there is one for each value of a byte
+    if (kind === DIGIT) {
+      if (++digits > MAX_DIGITS) return `a number of more than ${MAX_DIGITS} digits`
+      continue
+    }
+    digits = 0
+    if (kind === OTHER) continue
+    if (kind === STRING) {
+      start = i + 1
+      for (i = start; i < length && content[i] !== QUOTE; i++) if (content[i] === BACKSLASH) i++
+      end = Math.min(i, length)
+      continue
+    }
+    if (kind === MEMBER) {
       members++
-      tokens++
-      if (keys.add(hash).size > limits.maxKeys) return `more than ${limits.maxKeys} different keys`
-    } else if (c === COMMA) {
-      tokens++
-    } else if (c === OPEN_BRACE || c === OPEN_BRACKET) {
-      tokens++
+      if (keys.add(hashOf(content, start, end)).size > limits.maxKeys)
+        return `more than ${limits.maxKeys} different keys`
+    } else if (kind === OPENING) {
       if (++depth > limits.maxDepth) return `more than ${limits.maxDepth} levels deep`
-    } else if (c === CLOSE_BRACE || c === CLOSE_BRACKET) {
+    } else if (kind === CLOSING) {
       depth--
-    } else continue
-    if (tokens > limits.maxTokens) return `more than ${limits.maxTokens} tokens`
+      continue
+    }
+    if (++tokens > limits.maxTokens) return `more than ${limits.maxTokens} tokens`
   }
   return members
+}
+
+/** FNV-1a. */
+function hashOf(content: Uint8Array, start: number, end: number): number {
+  let hash = FNV_OFFSET
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (content[i] as number), FNV_PRIME)
+  return hash
 }
 
 /** Recursion is bounded by the depth that {@link scanJson} let pass. */
@@ -96,13 +109,30 @@ function countKeys(value: unknown): number {
   return count
 }
 
+/** No size comes near; the parser's time grows with them. */
+const MAX_DIGITS = 400
+
 const FNV_OFFSET = 0x811c9dc5 | 0
 const FNV_PRIME = 0x01000193
 const QUOTE = 0x22
-const COMMA = 0x2c
-const COLON = 0x3a
-const OPEN_BRACKET = 0x5b
 const BACKSLASH = 0x5c
-const CLOSE_BRACKET = 0x5d
-const OPEN_BRACE = 0x7b
-const CLOSE_BRACE = 0x7d
+
+/** What a byte begins outside of strings. */
+const OTHER = 0
+const STRING = 1
+const MEMBER = 2
+const SEPARATOR = 3
+const OPENING = 4
+const CLOSING = 5
+const DIGIT = 6
+
+const KIND_OF_BYTE: Uint8Array = kindsOfBytes({
+  ...{ '"': STRING, ':': MEMBER, ',': SEPARATOR, '{': OPENING, '[': OPENING, '}': CLOSING, ']': CLOSING },
+  ...Object.fromEntries([...'0123456789'].map((digit) => [digit, DIGIT])),
+})
+
+function kindsOfBytes(kinds: Readonly<Record<string, number>>): Uint8Array {
+  const table = new Uint8Array(256).fill(OTHER)
+  for (const [character, kind] of Object.entries(kinds)) table[character.charCodeAt(0)] = kind
+  return table
+}

@@ -188,6 +188,7 @@ describe('scanJson', () => {
     ['numbers', '1,', 'more than 200000 tokens'],
     ['colons', ':', 'more than 200000 tokens'],
     ['the same member', '"a":1,', 'more than 200000 tokens'],
+    ['one number', '9', 'a number of more than 400 digits'],
   ])('stops early at 4 MiB of %s', (_, unit, problem) => {
     const content = Buffer.alloc(MAX_MANIFEST_BYTES, unit)
     expect(scanJson(content, DEFAULT_JSON_LIMITS)).toBe(problem)

@@ -2,10 +2,13 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 
-/** A blob of `size` bytes, a mebibyte at a time: no two blocks are alike, and none costs more than a copy to make. */
-export function* blocks(size) {
+/**
+ * A blob of `size` bytes, a mebibyte at a time: no two blocks are alike, and none costs more than a copy to make. Every `name` has other
+ * bytes.
+ */
+export function* blocks(size, name = 'wharfage') {
   const pattern = createHash('shake256', { outputLength: 1 << 20 })
-    .update('wharfage')
+    .update(name)
     .digest()
   for (let at = 0; at < size; at += pattern.length) {
     const block = Buffer.from(pattern)
@@ -14,14 +17,23 @@ export function* blocks(size) {
   }
 }
 
-export function digestOfBlocks(size) {
+export function digestOfBlocks(size, name) {
   const hash = createHash('sha256')
-  for (const block of blocks(size)) hash.update(block)
+  for (const block of blocks(size, name)) hash.update(block)
   return `sha256:${hash.digest('hex')}`
 }
 
 /** The most memory that a process has had, in MiB. */
-export async function peakMiB(pid) {
+export function peakMiB(pid) {
+  return statusMiB(pid, 'VmHWM')
+}
+
+/** What it has now. */
+export function residentMiB(pid) {
+  return statusMiB(pid, 'VmRSS')
+}
+
+async function statusMiB(pid, field) {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) / 1024
 }

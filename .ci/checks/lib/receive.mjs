@@ -3,14 +3,14 @@ import { request } from 'node:http'
 import { blocks } from './blocks.mjs'
 
 /**
- * GETs a blob and compares it, as it comes, with `content` or with the blocks of `size`. Resolves to `{ status, length, isRight, error }`:
- * `error` when the connection breaks off. `leaveAfter` so many bytes it goes; at `pauseAt` it reads nothing `until` a promise resolves.
+ * GETs a blob and compares it, as it comes, with `content` or with the blocks of `size` and `name`. Resolves to `{ status, length, isRight, error }`:
+ * `error` when the connection breaks off. `leaveAfter` so many bytes it goes; from `pauseAt` on it reads nothing `until` a promise resolves, and says so to `onPause`.
  */
 export async function receive(
   url,
-  { size, content, agent, onFirst, leaveAfter = Infinity, pauseAt = Infinity, until },
+  { size, name, content, agent, onFirst, leaveAfter = Infinity, pauseAt = Infinity, onPause, until },
 ) {
-  const expected = content ? [content] : blocks(size)
+  const expected = content ? [content] : blocks(size, name)
   const isNext = comparer(expected[Symbol.iterator]())
   const result = { status: undefined, length: 0, isRight: true, error: undefined }
   try {
@@ -23,7 +23,9 @@ export async function receive(
       result.length += chunk.length
       result.isRight &&= isNext(chunk)
       if (result.length >= leaveAfter) break
-      if (result.length >= pauseAt) await until
+      if (result.length < pauseAt) continue
+      onPause?.()
+      await until
     }
   } catch (error) {
     result.error = error

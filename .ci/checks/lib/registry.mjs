@@ -9,7 +9,7 @@ const command = join(project, JSON.parse(readFileSync(join(project, 'package.jso
 
 /**
  * `storage` is `memory:`, `file:DIR` or the URL of a bucket, as the command takes it; `args` go to `wharfage serve`.
- * Resolves to `{ kind, url, host, pid, stop }` once it accepts connections.
+ * Resolves to `{ kind, url, host, pid, output, stop }` once it accepts connections; `output()` is what it printed.
  *
  * WHARFAGE_CI_REGISTRY=distribution puts Distribution in the place of the registry under test, to see the checks fail.
  */
@@ -29,6 +29,7 @@ async function startWharfage(scope, storage, args, env) {
     host,
     url: `http://${host}`,
     pid: child.pid,
+    output: () => child.output,
     async stop() {
       const { code, signal } = await child.stop()
       if (code !== 0)
@@ -46,6 +47,7 @@ async function startDistribution(scope, storage) {
     host,
     url: `http://${host}`,
     pid: child.pid,
+    output: () => child.output,
     async stop() {
       await child.stop()
     },

@@ -11,6 +11,9 @@ import { ACCEPTED, etagOf, headerOf, INERT_CONTENT, immutableFor } from '../head
 import type { HttpRequest, HttpResponse } from '../message.ts'
 import { contentLengthOf, refuseEncoded } from '../upload-content.ts'
 
+/** From here on, manifests are looked at one per turn of the event loop: 4 MiB take some 30 ms. */
+const LARGE_MANIFEST_BYTES = 64 * 1024
+
 /** end-3: the stored bytes under the stored type, whatever `Accept` says: a digest has one representation. */
 export async function getManifest(exchange: Exchange<'getManifest'>): Promise<HttpResponse> {
   const { request, route, backend, context } = exchange
@@ -31,13 +34,17 @@ export async function headManifest(exchange: Exchange<'headManifest'>): Promise<
 export async function putManifest(exchange: Exchange<'putManifest'>): Promise<HttpResponse> {
   const { request, route, backend, context, settings } = exchange
   refuseEncoded(request)
-  const content = await readManifest(request, settings.maxManifestBytes)
+  // Small ones, as nearly all are, are looked at in no time.
+  const turnFor = async (size: number) => size > LARGE_MANIFEST_BYTES && settings.turns.next()
+  const content = await readManifest(request, settings.maxManifestBytes, turnFor)
+  const turn = () => turnFor(content.byteLength)
   const mediaType = mediaTypeOf(request, content)
   const repository = backend.repository(route.name)
   const digest = isDigest(route.reference) ? route.reference : undefined
   const tags = digest === undefined ? [...new Set([route.reference, ...route.tags])] : route.tags
   const expected = await expectedTag(request, () => resolve(repository, tags[0] ?? route.reference, context))
   if (tags.length === 0 && expected !== undefined) await checkExpected(repository, route.reference, expected, context)
+  await turn()
   const descriptor = await repository.manifests.put(content, {
     ...context,
     mediaType,
@@ -45,6 +52,7 @@ export async function putManifest(exchange: Exchange<'putManifest'>): Promise<Ht
     ...(tags.length > 0 && expected !== undefined && { expected }),
     ...(digest !== undefined && { digest }),
   })
+  await turn()
   const subject = subjectOf(content, mediaType)
   const reference = descriptor.digest
   return {
@@ -70,9 +78,13 @@ export async function deleteManifest({ route, backend, context }: Exchange<'dele
 }
 
 /** @throws {@link RegistryError} `MANIFEST_INVALID` (413), before reading where the length is announced */
-async function readManifest(request: HttpRequest, maxBytes: number): Promise<Uint8Array> {
+async function readManifest(
+  request: HttpRequest,
+  maxBytes: number,
+  turnFor: (size: number) => unknown,
+): Promise<Uint8Array> {
   const length = contentLengthOf(request)
-  const content = length !== undefined && length > maxBytes ? undefined : await readAll(request.body, maxBytes)
+  const content = length !== undefined && length > maxBytes ? undefined : await readAll(request.body, maxBytes, turnFor)
   if (content !== undefined) return content
   throw new RegistryError('MANIFEST_INVALID', {
     status: 413,

@@ -1,10 +1,13 @@
 import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { anyone } from '../../../src/auth/access.ts'
+import { createHandler } from '../../../src/http/handler.ts'
+import { silentLogger } from '../../../src/logger.ts'
 import { type Digest, digestOf } from '../../../src/spec/digest.ts'
 import { MEDIA_TYPES } from '../../../src/spec/media-types.ts'
 import { collect, descriptorOf, json, type PushedImage, pushImage } from '../../support/images.ts'
-import { type Client, client, newRegistry } from '../support.ts'
+import { type Client, client, newRegistry, requestOf } from '../support.ts'
 
 const NAME = 'team/app'
 const MISSING = digestOf(Buffer.from('missing'))
@@ -263,6 +266,50 @@ describe('putManifest', () => {
     const { send, image } = await withImage()
     const headers = { ...OCI, 'content-encoding': 'gzip' }
     expect((await send('PUT', pathOf('v2'), { body: image.content, headers })).status).toBe(415)
+  })
+})
+
+describe('putManifest of large manifests', () => {
+  /** How often the backend is reached in one turn of the event loop when ten come at once. */
+  async function mostPerTurn(bytes: number): Promise<number> {
+    const registry = newRegistry()
+    let turn = 0
+    const turns: number[] = []
+    const backend = {
+      repositories: registry.repositories,
+      repository: (name: string) => {
+        const repository = registry.repository(name)
+        const put: typeof repository.manifests.put = (...given) => {
+          turns.push(turn)
+          return repository.manifests.put(...given)
+        }
+        return { ...repository, manifests: Object.assign(Object.create(repository.manifests), { put }) }
+      },
+    }
+    const body = Buffer.from(`{"schemaVersion":2,"a":"${'x'.repeat(bytes)}"}`)
+    const chunks = () => Readable.from([body.subarray(0, 10), body.subarray(10)])
+    const headers = { 'content-type': MEDIA_TYPES.ociManifest }
+    const handler = createHandler(backend, { access: anyone(), logger: silentLogger })
+    const counting = new AbortController()
+    const count = async () => {
+      for (; !counting.signal.aborted; turn += 1) await setImmediate()
+    }
+    const counted = count()
+    const puts = Array.from({ length: 10 }, () =>
+      handler(requestOf('PUT', '/v2/a/manifests/x', { headers, body: chunks() })),
+    )
+    expect((await Promise.all(puts)).map((answer) => answer?.status)).toEqual(puts.map(() => 400))
+    counting.abort()
+    await counted
+    return Math.max(...turns.map((each) => turns.filter((other) => other === each).length))
+  }
+
+  it('looks at one per turn of the event loop', async () => {
+    expect(await mostPerTurn(70_000)).toBe(1)
+  })
+
+  it('does not hold up small ones', async () => {
+    expect(await mostPerTurn(10)).toBeGreaterThan(1)
   })
 })
 
