@@ -1,4 +1,5 @@
 import type { Access, AccessContext } from '../../src/auth/access.ts'
+import type { LogFields, Logger } from '../../src/logger.ts'
 
 /** `repository:team/app:pull` and the like as the thing it names. */
 export function access(text: string): Access {
@@ -16,4 +17,13 @@ export function accessContext(fields: Partial<AccessContext> = {}): AccessContex
     note: () => {},
     ...fields,
   }
+}
+
+/** Keeps each line as `LEVEL MESSAGE: ERROR`. */
+export function recordingLogger(): { readonly logger: Logger; readonly lines: string[] } {
+  const lines: string[] = []
+  const at = (level: string) => (fields: LogFields, message: string) => {
+    lines.push(`${level} ${message}${fields.err instanceof Error ? `: ${fields.err.message}` : ''}`)
+  }
+  return { logger: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }, lines }
 }
