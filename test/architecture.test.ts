@@ -35,7 +35,10 @@ const MAY_IMPORT: readonly [part: string, others: readonly string[]][] = [
       'tar/',
     ],
   ],
-  ['decorators/', ['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'events.ts', 'logger.ts']],
+  [
+    'decorators/',
+    ['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'events.ts', 'glob.ts', 'logger.ts'],
+  ],
   ['remote/', ['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts']],
   ['http/', ['auth/', 'spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'logger.ts']],
   // A controller looks at the request, in the neutral form in which adapters hand it in.
