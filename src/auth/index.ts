@@ -1,5 +1,8 @@
 export type { AccessContext } from './access.ts'
 export { type Authorization, authorizationOf } from './authorization.ts'
+export { type BasicAccessOptions, basicAccess } from './basic/basic-access.ts'
+export { type HtpasswdOptions, htpasswd } from './basic/htpasswd.ts'
+export { type FailureLimits, limitFailures } from './basic/limit-failures.ts'
 export { type BearerChallenge, basicChallenge, bearerChallenge } from './challenge.ts'
 export {
   type Authenticate,

@@ -1,0 +1,105 @@
+import { isIPv6 } from 'node:net'
+import { checkOptions, kindOf } from '../../arguments.ts'
+import { RegistryError } from '../../errors.ts'
+import type { AccessContext } from '../access.ts'
+import type { CheckCredentials } from '../identity.ts'
+
+export interface FailureLimits {
+  /** Wrong passwords for one name from one address, before that address has to wait. Default: 10. */
+  readonly perUser?: number
+  /** Wrong names and passwords from one address; of IPv6, from one /64. Default: 100. */
+  readonly perAddress?: number
+  /** Within this many milliseconds, from the first of them. Default: 60,000. */
+  readonly windowMs?: number
+  /** @internal Milliseconds of a clock that only goes forward. */
+  readonly now?: () => number
+}
+
+/** Windows that are remembered; beyond them, those that end first are forgotten. */
+const MAX_WINDOWS = 20_000
+
+interface Window {
+  failures: number
+  readonly ends: number
+}
+
+/**
+ * Answers 429 with `Retry-After`, and asks `check` no more, where too many logins have failed. Counted by address, so that nobody can lock
+ * a user out from elsewhere.
+ *
+ * @throws `TypeError` for options that make no sense
+ */
+export function limitFailures(check: CheckCredentials, limits: FailureLimits = {}): CheckCredentials {
+  const { perUser, perAddress, windowMs, now } = checked(limits)
+  const windows = new Map<string, Window>()
+
+  const open = (key: string): Window | undefined => {
+    const window = windows.get(key)
+    if (window === undefined || window.ends > now()) return window
+    windows.delete(key)
+    return undefined
+  }
+  const refuse = (key: string, limit: number): void => {
+    const window = open(key)
+    if (window === undefined || window.failures < limit) return
+    throw new RegistryError('TOOMANYREQUESTS', {
+      message: 'too many logins have failed: try again later',
+      headers: { 'retry-after': String(Math.ceil((window.ends - now()) / 1000)) },
+    })
+  }
+  const count = (key: string): void => {
+    const window = open(key)
+    if (window !== undefined) {
+      window.failures++
+      return
+    }
+    windows.set(key, { failures: 1, ends: now() + windowMs })
+    // All windows are as long, so the first is the oldest.
+    for (const oldest of windows.keys()) {
+      if (windows.size <= MAX_WINDOWS) break
+      windows.delete(oldest)
+    }
+  }
+
+  return async (credentials, context) => {
+    const network = networkOf(context)
+    const user = `${network} ${credentials.username}`
+    refuse(network, perAddress)
+    refuse(user, perUser)
+    const identity = await check(credentials, context)
+    if (identity !== undefined && identity !== null) {
+      windows.delete(user)
+      return identity
+    }
+    count(network)
+    count(user)
+    return undefined
+  }
+}
+
+/** What one attacker has at their disposal: an address, or of IPv6 a network of 64 bits. */
+function networkOf({ address = '' }: AccessContext): string {
+  if (!isIPv6(address)) return address
+  const [head = '', tail] = address.split('%', 1)[0]?.split('::') ?? []
+  const groups = head.split(':').filter((group) => group !== '')
+  // What `::` leaves out is zeros: as many as are missing from the eight groups.
+  const behind = tail?.split(':').filter((group) => group !== '') ?? []
+  const missing = Math.max(0, 8 - groups.length - behind.length)
+  const all = [...groups, ...Array<string>(missing).fill('0'), ...behind].map((group) => Number.parseInt(group, 16))
+  // An IPv4 address in IPv6's clothes has no network of its own.
+  if (all.slice(0, 5).every((group) => group === 0)) return address
+  return all
+    .slice(0, 4)
+    .map((group) => group.toString(16))
+    .join(':')
+}
+
+function checked(limits: FailureLimits) {
+  checkOptions('"failures"', limits, { perUser: true, perAddress: true, windowMs: true, now: false })
+  const { perUser = 10, perAddress = 100, windowMs = 60_000, now = () => performance.now() } = limits
+  for (const [name, value] of Object.entries({ perUser, perAddress, windowMs })) {
+    if (Number.isSafeInteger(value) && value > 0) continue
+    throw new TypeError(`the option "failures.${name}" must be a positive integer, not ${kindOf(value)}`)
+  }
+  return { perUser, perAddress, windowMs, now }
+}

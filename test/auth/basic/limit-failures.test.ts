@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest'
+import { type FailureLimits, limitFailures } from '../../../src/auth/basic/limit-failures.ts'
+import type { CheckCredentials } from '../../../src/auth/identity.ts'
+import { accessContext } from '../support.ts'
+
+function limited(limits: FailureLimits = {}) {
+  let now = 0
+  let asked = 0
+  const check: CheckCredentials = async ({ username, password }) => {
+    asked++
+    return password === 'right' ? { subject: username } : undefined
+  }
+  const login = limitFailures(check, { now: () => now, ...limits })
+  return {
+    asked: () => asked,
+    pass: (ms: number) => {
+      now += ms
+    },
+    /** `in`, `out`, or after how many seconds to come again. */
+    login: async (username: string, password: string, address = '192.0.2.1') => {
+      try {
+        return (await login({ username, password }, accessContext({ address }))) === undefined ? 'out' : 'in'
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'TOOMANYREQUESTS', status: 429 })
+        return (error as { headers: Record<string, string> }).headers['retry-after']
+      }
+    },
+  }
+}
+
+describe('limitFailures', () => {
+  it('makes an address wait that has sent ten wrong passwords of one user', async () => {
+    const { login, asked, pass } = limited()
+    for (let i = 0; i < 10; i += 1) expect(await login('alice', 'wrong')).toBe('out')
+    pass(20_000)
+    expect(await login('alice', 'right')).toBe('40')
+    expect(asked()).toBe(10)
+    pass(40_000)
+    expect(await login('alice', 'right')).toBe('in')
+  })
+
+  it('locks nobody out who comes from elsewhere, nor other users', async () => {
+    const { login } = limited()
+    for (let i = 0; i < 11; i += 1) await login('alice', 'wrong')
+    expect(await login('alice', 'right', '192.0.2.2')).toBe('in')
+    expect(await login('bob', 'right')).toBe('in')
+  })
+
+  it('begins anew after a right one', async () => {
+    const { login } = limited()
+    for (let i = 0; i < 9; i += 1) await login('alice', 'wrong')
+    expect(await login('alice', 'right')).toBe('in')
+    for (let i = 0; i < 10; i += 1) expect(await login('alice', 'wrong')).toBe('out')
+  })
+
+  it('makes an address wait that tries many names', async () => {
+    const { login } = limited()
+    for (let i = 0; i < 100; i += 1) expect(await login(`user-${i}`, 'wrong')).toBe('out')
+    expect(await login('alice', 'right')).toBe('60')
+    expect(await login('alice', 'right', '192.0.2.2')).toBe('in')
+  })
+
+  it.each([
+    ['2001:db8::1', '2001:db8:0:0:ffff::2', '60'],
+    ['2001:db8::1', '2001:db8:0:1::1', 'in'],
+    ['fe80::1%eth0', 'fe80::2%eth0', '60'],
+    ['::ffff:192.0.2.1', '::ffff:192.0.2.2', 'in'],
+    ['192.0.2.1', '192.0.2.2', 'in'],
+  ])('takes %s and %s for one network, or for two: %s', async (one, other, expected) => {
+    const { login } = limited({ perAddress: 1 })
+    await login('alice', 'wrong', one)
+    expect(await login('bob', 'right', other)).toBe(expected)
+  })
+
+  it('does not count what cannot be told', async () => {
+    const login = limitFailures(() => Promise.reject(new Error('the database is down')), { perUser: 1 })
+    for (let i = 0; i < 3; i += 1) {
+      await expect(login({ username: 'alice', password: 'x' }, accessContext())).rejects.toThrow('the database is down')
+    }
+  })
+
+  it.each([
+    [{ perUser: 0 }, 'the option "failures.perUser" must be a positive integer, not the number 0'],
+    [{ perHost: 1 }, '"failures" has no option "perHost"'],
+  ])('refuses %j', (limits, message) => {
+    expect(() => limitFailures(() => undefined, limits as FailureLimits)).toThrow(message)
+  })
+})
