@@ -39,8 +39,28 @@ function matchStars(steps: readonly string[]): MatchRange {
   }
 }
 
-/** All positions in the pattern at once. */
 function matchSteps(steps: readonly string[]): MatchRange {
+  const isExact = !steps.includes('*')
+  const literals = steps
+    .map((step) => (isStar(step) ? '*' : step))
+    .join('')
+    .split('*')
+    .filter((literal) => literal !== '')
+  const matchAll = matchAtOnce(steps)
+  return (text, start, end) => {
+    let from = start
+    for (const literal of literals) {
+      const found = text.indexOf(literal, from)
+      if (found < 0 || found + literal.length > end) return false
+      from = found + literal.length
+    }
+    // That was all, unless what is between them may hold no slash.
+    return isExact || matchAll(text, start, end)
+  }
+}
+
+/** Follows all positions in the pattern at once. */
+function matchAtOnce(steps: readonly string[]): MatchRange {
   return (text, start, end) => {
     // 1 at each step that the text up to here may have come to.
     let at = new Uint8Array(steps.length + 1)

@@ -44,7 +44,11 @@ const MAY_IMPORT: readonly [part: string, others: readonly string[]][] = [
   // A controller looks at the request, in the neutral form in which adapters hand it in.
   [
     'auth/',
-    ['http/message.ts', 'http/headers.ts', 'http/query.ts', 'arguments.ts', 'bytes.ts', 'errors.ts', 'logger.ts'],
+    [
+      ...['http/message.ts', 'http/headers.ts', 'http/query.ts', 'arguments.ts', 'bytes.ts', 'errors.ts', 'logger.ts'],
+      // Rules are about repositories' names.
+      ...['spec/name.ts', 'glob.ts', 'nearest.ts'],
+    ],
   ],
   ['adapters/', ['http/handler.ts', 'http/message.ts', 'arguments.ts', 'errors.ts', 'logger.ts']],
   ['tar/', ['bytes.ts', 'errors.ts']],

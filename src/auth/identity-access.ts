@@ -47,6 +47,7 @@ export function grantOf(identity: Identity | undefined, permissions: Permissions
   return {
     subject: identity?.subject,
     allows: async (access) => (await permissions(identity, access)) === true,
+    ...(permissions.visible && { visible: (names) => permissions.visible?.(identity, names) ?? [] }),
   }
 }
 

@@ -35,7 +35,13 @@ export type Authenticate = (
 ) => Identity | undefined | Promise<Identity | undefined>
 
 /** What somebody may do; `undefined` is whoever has not logged in. Anything but `true` is a no. `rules()` makes one of data. */
-export type Permissions = (identity: Identity | undefined, access: Access) => boolean | Promise<boolean>
+export interface Permissions {
+  (identity: Identity | undefined, access: Access): boolean | Promise<boolean>
+  /** Whether there is something that may be done without logging in, where that is known. */
+  readonly grantsAnonymous?: boolean
+  /** Those of `names` that may be pulled, in one question per page of the catalog. Default: asked for each. */
+  visible?(identity: Identity | undefined, names: readonly string[]): readonly string[] | Promise<readonly string[]>
+}
 
 /** Whoever is logged in may do everything, and nobody else anything: as Distribution's htpasswd has it. */
 export const loggedIn: Permissions = (identity) => identity !== undefined

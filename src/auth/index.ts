@@ -13,4 +13,8 @@ export {
   type Permissions,
 } from './identity.ts'
 export { type IdentityAccessOptions, identityAccess } from './identity-access.ts'
+export type { CatalogRule, RepositoryRule, Rule, RuleAction, RuleWho } from './rules/rule.ts'
+export { formatRule, parseRule } from './rules/rule-text.ts'
+export { type Rules, rules } from './rules/rules.ts'
+export { type FileRules, type RulesFileOptions, rulesFile } from './rules/rules-file.ts'
 export { formatScope, parseScope } from './scope.ts'
