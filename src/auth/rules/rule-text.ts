@@ -1,5 +1,6 @@
 import { nearest } from '../../nearest.ts'
-import { checkRule, RULE_ACTIONS, type Rule, type RuleAction, type RuleWho } from './rule.ts'
+import { checkRule } from './check-rule.ts'
+import { RULE_ACTIONS, type Rule, type RuleAction, type RuleWho } from './rule.ts'
 
 const CATALOG = 'registry:catalog:'
 

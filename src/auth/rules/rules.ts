@@ -3,8 +3,9 @@ import { isRepositoryName } from '../../spec/name.ts'
 import type { Access } from '../access.ts'
 import type { Identity } from '../identity.ts'
 import { ByHolder, type Holder, holderOf } from './by-holder.ts'
+import { checkRule } from './check-rule.ts'
 import { compileRepositoryPattern, type RepositoryPattern } from './repository-pattern.ts'
-import { checkRule, type Rule, type RuleAction } from './rule.ts'
+import type { Rule, RuleAction } from './rule.ts'
 import { parseRule } from './rule-text.ts'
 
 /** Permissions that are data. */
