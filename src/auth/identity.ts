@@ -44,4 +44,6 @@ export interface Permissions {
 }
 
 /** Whoever is logged in may do everything, and nobody else anything: as Distribution's htpasswd has it. */
-export const loggedIn: Permissions = (identity) => identity !== undefined
+export const loggedIn: Permissions = Object.assign((identity: Identity | undefined) => identity !== undefined, {
+  grantsAnonymous: false,
+})

@@ -53,7 +53,7 @@ function checked(options: BasicAccessOptions) {
     throw new TypeError(`the option "check" must be a function, htpasswd({ file }) say, not ${kindOf(check)}`)
   }
   if (typeof realm !== 'string') throw new TypeError(`the option "realm" must be a text, not ${kindOf(realm)}`)
-  if ((permissions as { readonly grantsAnonymous?: boolean } | undefined)?.grantsAnonymous === true) {
+  if (permissions?.grantsAnonymous === true) {
     throw new TypeError(
       'these permissions let anybody in without a password, which docker would not do: it remembers from /v2/ that a password is ' +
         'needed. Give out tokens: tokenIssuer({ check, permissions, … }) in place of basicAccess()',

@@ -10,7 +10,9 @@ const CATALOG = 'registry:catalog:'
  * pattern, `registry:catalog` is the list of repositories, with the one action `*`.
  *
  * @example
+ * ```ts
  * parseRule('project/**: @developers user(alice) pull, push')
+ * ```
  *
  * @throws `TypeError`
  */

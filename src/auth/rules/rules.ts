@@ -23,6 +23,7 @@ export interface Rules {
  * @param list - texts as {@link parseRule} reads them, or objects; at least one
  *
  * @example
+ * ```ts
  * rules([
  *   'library/*: anonymous pull',
  *   'team/{user}/**: pull, push, delete',
@@ -30,6 +31,7 @@ export interface Rules {
  *   { repository: '**', who: { users: ['alice'] }, actions: ['*'] },
  *   'registry:catalog: @admins *',
  * ])
+ * ```
  *
  * @throws `TypeError` naming the first rule that is none, by its number
  */
