@@ -2,7 +2,7 @@ import type { Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
 import type { ByteSource } from '../bytes.ts'
 import { RegistryError } from '../errors.ts'
-import { compressionOf, createDecompressor, decompress, MAGIC_BYTES } from '../tar/compression.ts'
+import { canDecompress, compressionOf, decompress, MAGIC_BYTES } from '../tar/compression.ts'
 
 /** How the tar of a layer is kept. */
 export type Compression = 'gzip' | 'zstd' | 'none'
@@ -63,9 +63,8 @@ export async function* decompressed(source: ByteSource): AsyncGenerator<Uint8Arr
       if (head.byteLength >= MAGIC_BYTES) break
     }
     const compression = compressionOf(head)
-    const decompressor = createDecompressor(compression)
-    if (decompressor !== undefined) yield* decompress(from(head, pieces), decompressor, broken)
-    else if (compression === 'zstd') throw withoutZstd('read')
+    if (compression === 'zstd' && !canDecompress(compression)) throw withoutZstd('read')
+    if (canDecompress(compression)) yield* decompress(from(head, pieces), compression, broken)
     else yield* from(head, pieces)
   } finally {
     await pieces.return?.()

@@ -1,4 +1,4 @@
-import { createDecompressor, decompress, type FoundCompression } from '../tar/compression.ts'
+import { canDecompress, decompress, type FoundCompression } from '../tar/compression.ts'
 import { malformed } from './errors.ts'
 
 /**
@@ -10,13 +10,16 @@ export function decompressArchive(
   content: AsyncIterable<Uint8Array>,
   compression: FoundCompression,
 ): AsyncIterable<Uint8Array> {
-  const decompressor = createDecompressor(compression)
-  if (decompressor === undefined) {
+  if (!canDecompress(compression)) {
     throw malformed(
       `the archive is compressed with ${compression}: decompress it first (${compression} -d), or use gzip`,
     )
   }
-  return decompress(content, decompressor, (cause) =>
-    malformed(`the ${compression} around the archive is damaged or cut short`, cause),
+  return decompress(content, compression, (cause) =>
+    malformed(`the ${compression} around the archive is damaged or cut short${because(cause)}`, cause),
   )
+}
+
+function because(cause: unknown): string {
+  return cause instanceof Error ? `: ${cause.message}` : ''
 }

@@ -5,9 +5,15 @@ export class ByteQueue {
   readonly #source: AsyncIterator<Uint8Array>
   #chunk: Uint8Array = EMPTY
   #ended = false
+  #position = 0
 
   constructor(source: ByteSource) {
     this.#source = source instanceof Uint8Array ? once(source) : source[Symbol.asyncIterator]()
+  }
+
+  /** Bytes that were taken. */
+  get position(): number {
+    return this.#position
   }
 
   /** What has arrived, up to `maxBytes` of it; `undefined` at the end. Never empty. */
@@ -23,7 +29,14 @@ export class ByteQueue {
     }
     const taken = this.#chunk.subarray(0, maxBytes)
     this.#chunk = this.#chunk.subarray(taken.byteLength)
+    this.#position += taken.byteLength
     return taken
+  }
+
+  /** Takes back the end of what was taken last. */
+  giveBack(bytes: Uint8Array): void {
+    if (bytes.byteLength > 0) this.#chunk = bytes
+    this.#position -= bytes.byteLength
   }
 
   /** Exactly `length` bytes, or what there is before the end, where it comes sooner. */

@@ -2,6 +2,7 @@
 import type { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import * as zlib from 'node:zlib'
+import { zstdFrames } from './zstd-frames.ts'
 
 export type FoundCompression = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2'
 
@@ -12,6 +13,8 @@ export const MAGIC_BYTES = 6
 const MAGIC: readonly [FoundCompression, readonly (number | undefined)[]][] = [
   ['gzip', [0x1f, 0x8b]],
   ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],
+  // A stream of it may begin with a frame to skip, which has one of sixteen numbers (RFC 8878 §3.1.2).
+  ...Array.from({ length: 16 }, (_, n): [FoundCompression, number[]] => ['zstd', [0x50 + n, 0x2a, 0x4d, 0x18]]),
   ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
   // Longer than `BZh`, with which the name of a file in a tar may begin.
   ['bzip2', [0x42, 0x5a, 0x68, undefined, 0x31, 0x41]],
@@ -27,24 +30,26 @@ export function compressionOf(start: Uint8Array): FoundCompression {
   )
 }
 
-/** One of Node's streams; `undefined` for what it cannot decompress, as zstd before 22.15. */
-export function createDecompressor(compression: FoundCompression): Transform | undefined {
-  if (compression === 'gzip') return zlib.createGunzip({ chunkSize: CHUNK_BYTES })
-  // Not known to Node 20, nor to its types.
-  const { createZstdDecompress } = zlib as {
-    readonly createZstdDecompress?: (options: { readonly chunkSize: number }) => Transform
-  }
-  return compression === 'zstd' ? createZstdDecompress?.({ chunkSize: CHUNK_BYTES }) : undefined
+// Not known to Node 20, nor to its types.
+const { createZstdDecompress } = zlib as {
+  readonly createZstdDecompress?: (options: { readonly chunkSize: number }) => Transform
+}
+
+export type Decompressible = 'gzip' | 'zstd'
+
+/** Whether {@link decompress} takes it: zstd only from Node 22.15 on. */
+export function canDecompress(compression: FoundCompression): compression is Decompressible {
+  return compression === 'gzip' || (compression === 'zstd' && createZstdDecompress !== undefined)
 }
 
 /**
- * What comes out of a decompressor. An error of `compressed` itself is thrown as it is.
+ * What was compressed, in one member or frame or several, one after another. An error of `compressed` itself is thrown as it is.
  *
  * @param damaged - the error for content that is damaged or cut short
  */
 export async function* decompress(
   compressed: AsyncIterable<Uint8Array>,
-  decompressor: Transform,
+  compression: Decompressible,
   damaged: (cause: unknown) => Error,
 ): AsyncGenerator<Uint8Array, void> {
   let failure: { readonly error: unknown } | undefined
@@ -56,12 +61,26 @@ export async function* decompress(
       throw error
     }
   }
-  const feeding = pipeline(watched, decompressor)
+  try {
+    if (compression === 'gzip') yield* through(watched(), zlib.createGunzip({ chunkSize: CHUNK_BYTES }))
+    else yield* decompressFrames(watched())
+  } catch (cause) {
+    throw failure === undefined ? damaged(cause) : failure.error
+  }
+}
+
+async function* decompressFrames(compressed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  if (createZstdDecompress === undefined) throw new Error('this Node has no zstd')
+  for await (const frame of zstdFrames(compressed)) {
+    yield* through(frame, createZstdDecompress({ chunkSize: CHUNK_BYTES }))
+  }
+}
+
+async function* through(source: AsyncIterable<Uint8Array>, decompressor: Transform): AsyncGenerator<Uint8Array, void> {
+  const feeding = pipeline(source, decompressor)
   feeding.catch(() => {}) // told by the decompressor as well
   try {
     yield* decompressor as AsyncIterable<Buffer>
-  } catch (cause) {
-    throw failure === undefined ? damaged(cause) : failure.error
   } finally {
     decompressor.destroy()
     await feeding.catch(() => {})
