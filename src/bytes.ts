@@ -93,6 +93,7 @@ async function sendStream(stream: Readable, sink: Writable, signal?: AbortSignal
   try {
     await pipeline(stream, sink, { end: false, ...(signal && { signal }) })
   } catch (error) {
+    stream.destroy() // which pipeline() does not do when the sink was closed before, from Node 24 on
     throw signal?.aborted ? signal.reason : error
   }
   if (sink.writableLength > 0) await writeAll(sink, new Uint8Array(), signal)

@@ -92,6 +92,7 @@ async function endInEveryWay(blobs: Blobs, digest: Digest): Promise<void> {
   await new Promise((resolve) => stream.once('close', resolve).destroy())
   const sink = new Writable({ highWaterMark: 1, write: () => void sink.destroy() })
   await assert.rejects((await blobs.open(digest)).body.sendTo(sink))
+  await assert.rejects((await blobs.open(digest)).body.sendTo(sink), 'to a sink that is closed')
   const sent = (await blobs.open(digest, { range: { start: 0, end: 10 } })).body
   await sent.sendTo(new PassThrough().resume())
   await sent[Symbol.asyncDispose]()

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readdir, readlink } from 'node:fs/promises'
-import { Readable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import type { BlobReader } from '../../../src/backend.ts'
 import { memory } from '../../../src/drivers/memory.ts'
@@ -24,7 +24,8 @@ async function withLayer(options: CacheOptions = {}, layer: Buffer = LAYER) {
   const spoolDirectory = await newDirectory()
   const cache = newCache({ spoolDirectory, ...options })
   const { digest } = await cache.upstream.registry.repository('app').blobs.put(layer)
-  return { ...cache, digest, layer, here: cache.backend.repository('hub/app'), spoolDirectory }
+  const isKept = async () => (await collect(cache.local.repository('hub/app').blobs.list())).length === 1
+  return { ...cache, digest, layer, here: cache.backend.repository('hub/app'), spoolDirectory, isKept }
 }
 
 /** With an upstream that sends what the test writes to it. */
@@ -32,8 +33,7 @@ async function withHeldLayer(options: CacheOptions = {}, layer: Buffer = LAYER) 
   const cache = await withLayer(options, layer)
   const { stream, open } = heldBody()
   cache.upstream.body = open
-  const isKept = async () => (await collect(cache.local.repository('hub/app').blobs.list())).length === 1
-  return { ...cache, sending: stream, isKept }
+  return { ...cache, sending: stream }
 }
 
 /** Reads exactly so many bytes off a stream that may not have more to give. */
@@ -465,6 +465,19 @@ describe('what a pull leaves behind', () => {
     expect((await whole(unread)).equals(layer)).toBe(true)
     await until(async () => (await openSpools(spoolDirectory)) === 0)
     await cache.close()
+  })
+
+  it.runIf(process.platform === 'linux').each([
+    ['has left', (sink: Writable) => void sink.destroy()],
+    ['leaves in the middle', () => {}],
+  ])('is let go of by whoever sends it to a client that %s', async (_, before) => {
+    const { here, digest, spoolDirectory, isKept } = await withLayer()
+    const { body } = await here.blobs.open(digest)
+    const sink = new Writable({ highWaterMark: 1, write: () => void sink.destroy() })
+    before(sink)
+    await expect(body.sendTo(sink)).rejects.toThrow()
+    await until(isKept)
+    await until(async () => (await openSpools(spoolDirectory)) === 0)
   })
 
   it('is nothing when the cache is closed: readers break off, and what arrives ends', async () => {
