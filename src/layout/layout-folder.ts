@@ -5,6 +5,7 @@ import { DirectorySync } from '../drivers/filesystem/directory-sync.ts'
 import { codeOf, isMissing } from '../drivers/filesystem/errors.ts'
 import { type FileOps, type FileStat, nodeFileOps } from '../drivers/filesystem/file-ops.ts'
 import { makeDirectories } from '../drivers/filesystem/root.ts'
+import { WriteTimes } from '../drivers/filesystem/write-times.ts'
 import { RegistryError } from '../errors.ts'
 import { fileOpsFor, malformed } from './errors.ts'
 import { checkLayoutFile, LAYOUT_FILE, MAX_INDEX_BYTES } from './layout-index.ts'
@@ -23,6 +24,7 @@ export class LayoutFolder {
   readonly #root: string
   readonly mayCreate: boolean
   readonly #directories = new DirectorySync(nodeFileOps)
+  readonly #times = new WriteTimes()
   #isChecked = false
   #ready: Promise<void> | undefined
   readonly #made = new Map<string, Promise<void>>()
@@ -117,9 +119,9 @@ export class LayoutFolder {
         for (let done = 0; done < content.byteLength; ) {
           done += await this.ops.write(fd, content, done, content.byteLength - done, done)
         }
-        // With random digits, for the sake of the version: two files of one size may get the same number within a tick of the clock.
-        const now = Date.now() / 1000
-        await this.ops.futimes(fd, now, now + Math.random() / 1000)
+        // For the sake of the version: two files of one size may get the same number within a tick of the clock.
+        const now = this.#times.next()
+        await this.ops.futimes(fd, now, now)
         await this.ops.fsync(fd)
         version = versionOf(await this.ops.fstat(fd))
       } finally {

@@ -10,6 +10,7 @@ import { codeOf, hasNoLinks, isMissing } from './errors.ts'
 import { type FileOps, NOFOLLOW } from './file-ops.ts'
 import { HIDDEN, TEMPORARY } from './layout.ts'
 import { removeFolder, removeLeftovers } from './remove-tree.ts'
+import { WriteTimes } from './write-times.ts'
 
 export interface ObjectWriterOptions {
   readonly ops: FileOps
@@ -30,6 +31,7 @@ export class ObjectWriter {
   readonly #isDurable: boolean
   readonly #logger: Logger
   readonly #mutex = new KeyedMutex()
+  readonly #times = new WriteTimes()
   #hasTidied = false
 
   constructor(options: ObjectWriterOptions) {
@@ -175,13 +177,10 @@ export class ObjectWriter {
     return path
   }
 
-  /**
-   * Gives the file a date with random digits below the millisecond. The system's own dates stand still for some milliseconds,
-   * in which an inode may be freed and used again: two contents of one size would have the same version.
-   */
+  /** Gives the file a date of its own, for the sake of its version. */
   #stamp(fd: number): Promise<void> {
-    const now = Date.now() / 1000
-    return this.#ops.futimes(fd, now, now + Math.random() / 1000)
+    const now = this.#times.next()
+    return this.#ops.futimes(fd, now, now)
   }
 
   async #deleteChildren(prefix: string, folder: string, durable: boolean): Promise<void> {
