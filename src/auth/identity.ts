@@ -7,6 +7,8 @@ export interface Identity {
   readonly subject: string
   /** Default: none. */
   readonly groups?: readonly string[]
+  /** Another one when their password is: refresh tokens of before are worth nothing then. Not a secret. */
+  readonly revision?: string
 }
 
 /** A name and a password as a client sent them. */

@@ -1,9 +1,10 @@
 export type { AccessContext } from './access.ts'
 export { type Authorization, authorizationOf } from './authorization.ts'
 export { type BasicAccessOptions, basicAccess } from './basic/basic-access.ts'
-export { type HtpasswdOptions, htpasswd } from './basic/htpasswd.ts'
+export { type Htpasswd, type HtpasswdOptions, htpasswd } from './basic/htpasswd.ts'
 export { type FailureLimits, limitFailures } from './basic/limit-failures.ts'
 export { type BearerChallenge, basicChallenge, bearerChallenge } from './challenge.ts'
+export { type ClientCertificateOptions, clientCertificate } from './client-certificate.ts'
 export {
   type Authenticate,
   type CheckCredentials,
@@ -21,6 +22,7 @@ export type { CatalogRule, RepositoryRule, Rule, RuleAction, RuleWho } from './r
 export { formatRule, parseRule } from './rules/rule-text.ts'
 export { type Rules, rules } from './rules/rules.ts'
 export { type FileRules, type RulesFileOptions, rulesFile } from './rules/rules-file.ts'
+export { type SameOriginOptions, sameOrigin } from './same-origin.ts'
 export { formatScope, parseScope } from './scope.ts'
 export type { SigningAlgorithm } from './token/algorithms.ts'
 export { type CertificatesOptions, certificates } from './token/certificates.ts'

@@ -1,5 +1,7 @@
+import type { TlsOptions } from '../adapters/tls-files.ts'
 import { nearest } from '../nearest.ts'
 import type { Sparseness } from '../storage/storage-core.ts'
+import type { AccessOptions } from './access.ts'
 import { CliError, EXIT_USAGE } from './cli-error.ts'
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.ts'
 import { parseOptions } from './options.ts'
@@ -37,9 +39,40 @@ export const SERVE_OPTIONS = {
   'no-redirect': {
     help: 'send blobs through this process, where a bucket could be named to the client instead: for clients that do not reach it',
   },
+  htpasswd: {
+    value: 'FILE',
+    help: 'let in who has a name and a password in FILE, as htpasswd -B writes it; a change of it counts at once',
+  },
+  rules: {
+    value: 'FILE',
+    help: 'who may do what, one rule a line: “team/{user}/*: pull, push”. Without it, whoever is let in may do everything',
+  },
+  'token-issuer': {
+    value: 'FILE|generate',
+    help: 'give out tokens for passwords, signed with the private key in FILE (PEM), or with one that lasts as long as this process: rules may be for “anonymous” then, and clients send their password less often',
+  },
+  'tls-cert': { value: 'FILE', help: 'serve over TLS, with the certificate in FILE (PEM); a change of it counts soon' },
+  'tls-key': { value: 'FILE', help: 'its private key (PEM)' },
+  'tls-client-ca': {
+    value: 'FILE',
+    help: 'let in who has a certificate by one of the authorities in FILE (PEM); without --htpasswd, its common name is who they are',
+  },
+  'tls-min-version': { value: '1.2|1.3', default: '1.2', help: 'refuse older versions of TLS' },
+  'audit-log': {
+    value: 'FILE|-',
+    help: 'write down each decision on who may do what, a line of JSON each, to the end of FILE or to standard output',
+  },
+  'trusted-proxy': {
+    value: 'ADDRESS',
+    repeatable: true,
+    help: 'believe what the proxy at ADDRESS, or in that CIDR block, says of clients (Forwarded, X-Forwarded-*). May be repeated',
+  },
   'read-only': { help: 'refuse every change' },
   'allow-anonymous-network': {
     help: 'listen on other addresses than loopback, although anyone who reaches them may read, write and delete',
+  },
+  'allow-plain-passwords': {
+    help: 'listen on other addresses than loopback without TLS, although anyone on the way can read passwords: for what is behind a proxy with TLS',
   },
   'drain-timeout': {
     value: 'SECONDS',
@@ -60,19 +93,20 @@ export interface ServeOptions {
   readonly redirect: boolean
   readonly readOnly: boolean
   readonly drainTimeoutMs: number
+  readonly access: AccessOptions
+  readonly tls: TlsOptions | undefined
+  /** `-`: standard output. */
+  readonly auditLog: string | undefined
+  readonly trustedProxies: readonly string[]
 }
 
 /** @throws {@link CliError} */
 export function parseServeOptions(args: readonly string[]): ServeOptions {
   const values = parseOptions(args, SERVE_OPTIONS)
   const address = parseListenAddress(values.listen)
-  if (!isLoopback(address) && !values['allow-anonymous-network']) {
-    throw new CliError(
-      `--listen ${values.listen}: without authentication, everyone on that network could read, replace and delete images. ` +
-        'Listen on 127.0.0.1, or say that this is meant with --allow-anonymous-network',
-      EXIT_USAGE,
-    )
-  }
+  const access = parseAccessOptions(values)
+  const tls = parseTls(values)
+  if (!isLoopback(address)) checkNetwork(values, access, tls)
   return {
     address,
     storage: values.storage,
@@ -82,7 +116,56 @@ export function parseServeOptions(args: readonly string[]): ServeOptions {
     redirect: !values['no-redirect'],
     readOnly: values['read-only'],
     drainTimeoutMs: parseSeconds(values['drain-timeout']) * 1000,
+    access,
+    tls,
+    auditLog: values['audit-log'],
+    trustedProxies: values['trusted-proxy'],
   }
+}
+
+type Values = ReturnType<typeof parseOptions<typeof SERVE_OPTIONS>>
+
+/** On a network, nobody is let in without having been asked for, and passwords are not sent in the open. */
+function checkNetwork(values: Values, access: AccessOptions, tls: TlsOptions | undefined): void {
+  if (access.htpasswd === undefined && tls?.clientCa === undefined && !values['allow-anonymous-network']) {
+    throw new CliError(
+      `--listen ${values.listen}: without authentication, everyone on that network could read, replace and delete images. ` +
+        'Give --htpasswd FILE, listen on 127.0.0.1, or say that this is meant with --allow-anonymous-network',
+      EXIT_USAGE,
+    )
+  }
+  if (access.htpasswd !== undefined && tls === undefined && !values['allow-plain-passwords']) {
+    throw new CliError(
+      `--listen ${values.listen}: without TLS, everyone on the way could read passwords. ` +
+        'Give --tls-cert and --tls-key, or say that a proxy with TLS is in front with --allow-plain-passwords',
+      EXIT_USAGE,
+    )
+  }
+}
+
+function parseAccessOptions(values: Values): AccessOptions {
+  const { htpasswd, rules, 'token-issuer': tokenIssuer, 'tls-client-ca': clientCa } = values
+  if (rules !== undefined && htpasswd === undefined && clientCa === undefined) {
+    throw new CliError('--rules needs --htpasswd or --tls-client-ca: rules are for somebody', EXIT_USAGE)
+  }
+  if (tokenIssuer !== undefined && htpasswd === undefined) {
+    throw new CliError('--token-issuer needs --htpasswd: tokens are given out for passwords', EXIT_USAGE)
+  }
+  return { htpasswd, rules, tokenIssuer, hasClientCa: clientCa !== undefined }
+}
+
+function parseTls(values: Values): TlsOptions | undefined {
+  const { 'tls-cert': cert, 'tls-key': key, 'tls-client-ca': clientCa, 'tls-min-version': minVersion } = values
+  if (minVersion !== '1.2' && minVersion !== '1.3') {
+    throw new CliError(`--tls-min-version ${minVersion}: expected 1.2 or 1.3`, EXIT_USAGE)
+  }
+  if (cert !== undefined && key !== undefined) {
+    return { cert, key, minVersion: `TLSv${minVersion}`, ...(clientCa !== undefined && { clientCa }) }
+  }
+  if (cert !== undefined) throw new CliError('--tls-cert needs --tls-key', EXIT_USAGE)
+  if (key !== undefined) throw new CliError('--tls-key needs --tls-cert', EXIT_USAGE)
+  if (clientCa !== undefined) throw new CliError('--tls-client-ca needs --tls-cert and --tls-key', EXIT_USAGE)
+  return undefined
 }
 
 function parseSparse(text: string): Sparseness {

@@ -1,11 +1,16 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
+import type { Http2SecureServer } from 'node:http2'
 import { hostname } from 'node:os'
 import { createRegistryServer } from '../adapters/node.ts'
-import { anyone } from '../auth/access.ts'
+import type { TlsOptions } from '../adapters/tls-files.ts'
+import { createTlsRegistryServer } from '../adapters/tls-server.ts'
 import { readOnly } from '../decorators/read-only.ts'
+import type { HandlerOptions } from '../http/handler.ts'
 import { Registry } from '../registry.ts'
-import { CliError, EXIT_FAILURE, EXIT_OK } from './cli-error.ts'
+import { openAccess } from './access.ts'
+import { openAuditLog } from './audit-log.ts'
+import { CliError, EXIT_FAILURE, EXIT_OK, messageOf } from './cli-error.ts'
 import { optionsHelp } from './help.ts'
 import { explainListenError, formatAddress, isLoopback, type ListenAddress } from './listen-address.ts'
 import { openProxyCache } from './proxy-cache.ts'
@@ -17,7 +22,8 @@ export function serveHelp(): string {
   return [
     'Usage: wharfage serve [options]',
     '',
-    'Serves a registry over HTTP, without authentication, until SIGTERM or SIGINT.',
+    'Serves a registry over HTTP, or with --tls-cert over HTTPS, until SIGTERM or SIGINT: to everybody, or with --htpasswd to',
+    'whoever has a password.',
     '',
     'Options:',
     optionsHelp(SERVE_OPTIONS),
@@ -33,6 +39,7 @@ export function serveHelp(): string {
  */
 export async function serve(args: readonly string[]): Promise<number> {
   const options = parseServeOptions(args)
+  const access = await openAccess(options.access)
   const storage = await openStorage(options.storage)
   const proxy = options.proxies.length > 0 ? await openProxyCache(storage.driver, options) : undefined
   const registry = new Registry({
@@ -40,10 +47,13 @@ export async function serve(args: readonly string[]): Promise<number> {
     sparse: options.sparse,
     use: [...(options.readOnly ? [readOnly()] : []), ...(proxy ? [proxy.decorator] : [])],
   })
+  const audit = options.auditLog === undefined ? undefined : await openAuditLog(options.auditLog)
   try {
-    const server = createRegistryServer(registry, {
-      access: anyone(),
+    const server = await openServer(registry, options.tls, {
+      access,
       redirect: options.redirect,
+      trustedProxies: options.trustedProxies,
+      ...(audit && { audit: audit.write }),
       ...(options.publicUrl && { publicUrl: options.publicUrl }),
     })
     const address = await listen(server, options.address)
@@ -53,11 +63,23 @@ export async function serve(args: readonly string[]): Promise<number> {
   } finally {
     await proxy?.close()
     await registry.close()
+    await audit?.close()
+  }
+}
+
+/** @throws {@link CliError} */
+async function openServer(registry: Registry, tls: TlsOptions | undefined, options: HandlerOptions) {
+  try {
+    return tls === undefined
+      ? createRegistryServer(registry, options)
+      : await createTlsRegistryServer(registry, { ...options, tls })
+  } catch (cause) {
+    throw new CliError(messageOf(cause), undefined, { cause })
   }
 }
 
 /** Resolves with the address, its port the real one. */
-async function listen(server: Server, address: ListenAddress): Promise<ListenAddress> {
+async function listen(server: Server | Http2SecureServer, address: ListenAddress): Promise<ListenAddress> {
   try {
     server.listen(address.port, address.host)
     await once(server, 'listening')
@@ -72,7 +94,7 @@ async function listen(server: Server, address: ListenAddress): Promise<ListenAdd
 function announce(address: ListenAddress, storage: string, options: ServeOptions): void {
   const wildcard = address.host === '0.0.0.0' || address.host === '::'
   const reachable = options.publicUrl?.host ?? formatAddress(wildcard ? { ...address, host: hostname() } : address)
-  console.log(`listening on http://${formatAddress(address)}`)
+  console.log(`listening on ${options.tls ? 'https' : 'http'}://${formatAddress(address)}`)
   console.log(`images are in ${storage}`)
   for (const { prefix, url } of options.proxies) {
     console.log(`pulls ${prefix === undefined ? 'all' : `${prefix}/…`} through from ${url.href}`)
@@ -83,7 +105,9 @@ function announce(address: ListenAddress, storage: string, options: ServeOptions
   } else if (!options.readOnly) {
     console.log(`push one:\n  docker tag IMAGE ${reachable}/IMAGE\n  docker push ${reachable}/IMAGE`)
   }
-  if (!isLoopback(address)) console.error('wharfage: open to everyone who reaches this address')
+  const { htpasswd, hasClientCa } = options.access
+  if (!isLoopback(address) && htpasswd === undefined && !hasClientCa)
+    console.error('wharfage: open to everyone who reaches this address')
 }
 
 function announceStop(running: number): void {

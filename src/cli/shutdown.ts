@@ -1,5 +1,7 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { type IncomingMessage, Server, type ServerResponse } from 'node:http'
+import type { Http2SecureServer, Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 
 /** How a server came to its end. */
 export type Ending = 'finished' | 'cut off'
@@ -11,12 +13,12 @@ export type Ending = 'finished' | 'cut off'
  * @returns `'cut off'` when a second signal or the end of `drainTimeoutMs` ended requests that were still running
  */
 export function untilStopped(
-  server: Server,
+  server: Server | Http2SecureServer,
   drainTimeoutMs: number,
   onStop: (running: number) => void,
 ): Promise<Ending> {
   const running = countRequests(server)
-  const closeUnused = trackUnused(server)
+  const connections = server instanceof Server ? plainConnections(server) : secureConnections(server)
   return new Promise((resolve) => {
     let stopping = false
     let ending: Ending = 'finished'
@@ -25,19 +27,15 @@ export function untilStopped(
 
     const cutOff = () => {
       if (running() > 0) ending = 'cut off'
-      server.closeAllConnections()
+      connections.closeAll()
     }
     const stop = () => {
       if (stopping) return cutOff()
       stopping = true
       onStop(running())
-      const closeIdle = () => {
-        server.closeIdleConnections()
-        closeUnused()
-      }
-      closeIdle()
+      connections.closeIdle()
       // A connection becomes idle when its last answer is out, and clients keep those open for the next request.
-      sweep = setInterval(closeIdle, 50)
+      sweep = setInterval(connections.closeIdle, 50)
       deadline = setTimeout(cutOff, drainTimeoutMs)
       server.close(() => {
         clearInterval(sweep)
@@ -53,9 +51,9 @@ export function untilStopped(
 }
 
 /** Returns a function that tells how many requests are being answered. */
-function countRequests(server: Server): () => number {
+function countRequests(server: Server | Http2SecureServer): () => number {
   let running = 0
-  const count = (_request: IncomingMessage, response: ServerResponse) => {
+  const count = (_request: unknown, response: ServerResponse | Http2ServerResponse) => {
     running++
     response.once('close', () => running--)
   }
@@ -64,17 +62,70 @@ function countRequests(server: Server): () => number {
   return () => running
 }
 
+interface Connections {
+  /** Closes those that wait for a request. */
+  readonly closeIdle: () => void
+  readonly closeAll: () => void
+}
+
 /**
- * Returns a function that closes the connections on which nothing was ever sent. To Node they are not idle but about to send a
- * request; clients that open a second connection while the first is busy may never use it.
+ * Node closes the idle ones, but those on which nothing was ever sent are to it not idle but about to send a request; clients that open a
+ * second connection while the first is busy may never use it.
  */
-function trackUnused(server: Server): () => void {
+function plainConnections(server: Server): Connections {
   const unused = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
     unused.add(socket)
     socket.once('close', () => unused.delete(socket))
   })
-  return () => {
-    for (const socket of unused) if (socket.bytesRead === 0) socket.destroy()
+  return {
+    closeIdle: () => {
+      server.closeIdleConnections()
+      for (const socket of unused) if (socket.bytesRead === 0) socket.destroy()
+    },
+    closeAll: () => server.closeAllConnections(),
+  }
+}
+
+/** A server of both versions closes none by itself. */
+function secureConnections(server: Http2SecureServer): Connections {
+  const sockets = new Set<Socket>()
+  const sessions = new Set<ServerHttp2Session>()
+  /** How many requests are being answered, by connection of HTTP/1.1. */
+  const busy = new Map<Socket, number>()
+  // Before the handshake as well: nobody may ever begin it.
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  const idle = new Set<TLSSocket>()
+  server.on('secureConnection', (socket: TLSSocket) => {
+    if (socket.alpnProtocol === 'h2') return
+    idle.add(socket)
+    socket.once('close', () => idle.delete(socket))
+  })
+  server.on('session', (session) => {
+    sessions.add(session)
+    session.once('close', () => sessions.delete(session))
+  })
+  const track = (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse) => {
+    if ('stream' in request) return
+    const { socket } = request
+    busy.set(socket, (busy.get(socket) ?? 0) + 1)
+    response.once('close', () => {
+      const left = (busy.get(socket) ?? 1) - 1
+      if (left > 0) busy.set(socket, left)
+      else busy.delete(socket)
+    })
+  }
+  server.on('request', track).on('checkContinue', track)
+  return {
+    closeIdle: () => {
+      for (const session of sessions) session.close() // when its streams are done
+      for (const socket of idle) if (!busy.has(socket)) socket.destroy()
+    },
+    closeAll: () => {
+      for (const socket of sockets) socket.destroy()
+    },
   }
 }

@@ -53,7 +53,7 @@ describe('wharfage', () => {
     [['serve', '--lisen', ':0'], 'wharfage: unknown option --lisen: did you mean --listen? (--help lists the options)'],
     [
       ['serve', '--listen', '0.0.0.0:0'],
-      'wharfage: --listen 0.0.0.0:0: without authentication, everyone on that network could read, replace and delete images. Listen on 127.0.0.1, or say that this is meant with --allow-anonymous-network',
+      'wharfage: --listen 0.0.0.0:0: without authentication, everyone on that network could read, replace and delete images. Give --htpasswd FILE, listen on 127.0.0.1, or say that this is meant with --allow-anonymous-network',
     ],
     [
       ['serve', '--storage', 'fil:data'],

@@ -15,7 +15,25 @@ describe('parseServeOptions', () => {
       redirect: true,
       readOnly: false,
       drainTimeoutMs: 300_000,
+      access: { htpasswd: undefined, rules: undefined, tokenIssuer: undefined, hasClientCa: false },
+      tls: undefined,
+      auditLog: undefined,
+      trustedProxies: [],
     })
+  })
+
+  it('listens on a network with passwords where nobody can read them', () => {
+    const network = ['--listen', '0.0.0.0:5000']
+    const tls = ['--tls-cert', 'c', '--tls-key', 'k']
+    expect(() => parseServeOptions([...network, '--htpasswd', 'h'])).toThrow('--allow-plain-passwords')
+    expect(() => parseServeOptions([...network, ...tls])).toThrow('--htpasswd FILE')
+    for (const enough of [
+      ['--htpasswd', 'h', ...tls],
+      ['--htpasswd', 'h', '--allow-plain-passwords'],
+      ['--tls-client-ca', 'a', ...tls],
+    ]) {
+      expect(parseServeOptions([...network, ...enough]).address.host).toBe('0.0.0.0')
+    }
   })
 
   it('sends clients to a bucket unless told otherwise', () => {

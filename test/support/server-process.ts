@@ -44,10 +44,10 @@ export class RunningCommand implements AsyncDisposable {
     return this.#child.pid
   }
 
-  /** Resolves with `http://host:port` when the command says that it listens. @throws when it ends before that */
+  /** Resolves with `http://host:port`, or `https:`, when the command says that it listens. @throws when it ends before that */
   async listening(): Promise<string> {
     for (;;) {
-      const url = /^listening on (http:\/\/\S+)$/m.exec(this.stdout)?.[1]
+      const url = /^listening on (https?:\/\/\S+)$/m.exec(this.stdout)?.[1]
       if (url !== undefined) return url
       const ended = await Promise.race([this.exit, this.#output('stdout')])
       if (ended !== undefined) throw new Error(`ended with ${JSON.stringify(ended)}: ${this.stderr}`)

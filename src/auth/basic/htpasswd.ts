@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import { checkAmount, checkOptions, kindOf } from '../../arguments.ts'
 import type { Logger } from '../../logger.ts'
-import type { CheckCredentials, Credentials } from '../identity.ts'
+import type { CheckCredentials, Credentials, Identity } from '../identity.ts'
 import { watchedFile } from '../watched-file.ts'
 import { HashQueue } from './hash-queue.ts'
 import { type HtpasswdFile, parseHtpasswd } from './htpasswd-file.ts'
@@ -29,6 +30,15 @@ export interface HtpasswdOptions {
   readonly now?: () => number
 }
 
+/** Checks a name and a password. */
+export interface Htpasswd extends CheckCredentials {
+  (...given: Parameters<CheckCredentials>): Promise<Identity | undefined>
+  /** Whoever is in the file by that name, for `tokenIssuer({ check: users, identity: users.identity })`. */
+  identity(subject: string): Promise<Identity | undefined>
+  /** Reads the file now. @throws `Error` naming what is wrong with it */
+  ready(): Promise<void>
+}
+
 /** Of a file of 100,000 users. */
 const MAX_FILE_BYTES = 16 * 1024 * 1024
 
@@ -45,7 +55,7 @@ const MAX_PASSWORD_BYTES = 72
  *
  * @throws `TypeError` for options that make no sense. What is wrong with the file is thrown when it is needed.
  */
-export function htpasswd(options: HtpasswdOptions): CheckCredentials {
+export function htpasswd(options: HtpasswdOptions): Htpasswd {
   const { file, cacheMs, concurrency, maxWaiting, logger, compare, now } = checked(options)
   const users = watchedFile({ file, parse: parseHtpasswd, maxBytes: MAX_FILE_BYTES, logger, now })
   const verified = new VerifiedCredentials({ ttlMs: cacheMs, maxEntries: MAX_CACHED, now })
@@ -59,19 +69,30 @@ export function htpasswd(options: HtpasswdOptions): CheckCredentials {
     return isRight
   }
 
-  return async ({ username, password }) => {
+  const check: CheckCredentials = async ({ username, password }) => {
     const file = await users.current()
     const hash = hashFor(file, { username, password })
     const key = verified.keyOf(username, password, hash ?? '')
-    if (hash !== undefined && verified.has(key)) return { subject: username }
+    if (hash !== undefined && verified.has(key)) return identityOf(username, hash)
     let result = running.get(key)
     if (result === undefined) {
       result = verify(key, password, hash ?? dummyHash(file.maxCost)).finally(() => running.delete(key))
       running.set(key, result)
     }
     const isRight = await result
-    return isRight && hash !== undefined ? { subject: username } : undefined
+    return isRight && hash !== undefined ? identityOf(username, hash) : undefined
   }
+  return Object.assign(check as Htpasswd, {
+    identity: async (subject: string) => {
+      const hash = (await users.current()).hashes.get(subject)
+      return hash === undefined ? undefined : identityOf(subject, hash)
+    },
+    ready: async () => void (await users.current()),
+  })
+}
+
+function identityOf(subject: string, hash: string): Identity {
+  return { subject, revision: createHash('sha256').update(hash).digest('base64url') }
 }
 
 function hashFor({ hashes }: HtpasswdFile, { username, password }: Credentials): string | undefined {

@@ -37,8 +37,8 @@ export interface TokenIssuerOptions {
   /** How long a token is good for, whatever becomes of its bearer meanwhile: at least 60. Default: 300. */
   readonly tokenSeconds?: number
   /**
-   * Who somebody is by now that was given a refresh token: their groups, or `undefined` when they are gone. Without it there are no refresh
-   * tokens, and clients keep the password.
+   * Who somebody is by now that was given a refresh token: their groups, or `undefined` when they are gone; with another `revision` than
+   * that of before, the token is worth nothing. Without it there are no refresh tokens, and clients keep the password.
    */
   readonly identity?: (subject: string, context: AccessContext) => Identity | undefined | Promise<Identity | undefined>
   /** Default: 30 days. */
@@ -99,9 +99,10 @@ export function tokenIssuer(options: TokenIssuerOptions = {}): TokenIssuer {
 
   const ofRefreshToken = async (token: string, context: AccessContext): Promise<Identity> => {
     const expected = { issuers, audience: refreshAudience, leewaySeconds: LEEWAY_SECONDS, type: REFRESH_TYPE, date }
-    const { sub } = await verifyToken(token, expected)
+    const { sub, revision } = await verifyToken(token, expected)
     const found = typeof sub === 'string' && sub !== '' ? await identity?.(sub, context) : undefined
     if (found === undefined || found === null) throw new TokenError('of somebody who is not there any more')
+    if (found.revision !== revision) throw new TokenError('of before a change of the password')
     return checkIdentity(found)
   }
 
@@ -146,7 +147,7 @@ export function tokenIssuer(options: TokenIssuerOptions = {}): TokenIssuer {
       const isRenewable = offline && identity !== undefined && proof.kind === 'password' && !oidc.claims(proof.password)
       const refreshToken =
         who !== undefined && isRenewable
-          ? await sign(who.subject, refreshAudience, refreshTokenSeconds, REFRESH_TYPE)
+          ? await sign(who.subject, refreshAudience, refreshTokenSeconds, REFRESH_TYPE, { revision: who.revision })
           : undefined
       return answer({
         ...{ token, access_token: token, token_type: 'Bearer', scope: formatScope(allowed) },

@@ -1,12 +1,14 @@
 import type { KeyObject } from 'node:crypto'
 
 /** Signatures by key pairs (RFC 7518, RFC 8037). None of a shared secret, and not `none`. */
-export const SIGNING_ALGORITHMS = [
+export type SigningAlgorithm =
+  | ('RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512')
+  | ('ES256' | 'ES384' | 'ES512' | 'EdDSA')
+
+export const SIGNING_ALGORITHMS: readonly SigningAlgorithm[] = [
   ...(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const),
   ...(['ES256', 'ES384', 'ES512', 'EdDSA'] as const),
-] as const
-
-export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number]
+]
 
 const CURVES: Readonly<Record<string, SigningAlgorithm>> = {
   prime256v1: 'ES256',

@@ -16,8 +16,10 @@ const BOB = 'bob:$2y$04$j2JLlU.o2HGr4w6ImfL1dONBZIIZyAol4.yrKpTEYpePGB540na4q\n'
 
 const temporaryDirectory = temporaryDirectories()
 
-const loginTo = (check: CheckCredentials) => async (username: string, password: string) =>
-  check({ username, password }, accessContext())
+const loginTo = (check: CheckCredentials) => async (username: string, password: string) => {
+  const identity = await check({ username, password }, accessContext())
+  return identity && { subject: identity.subject }
+}
 
 async function users(text: string, options: Partial<HtpasswdOptions> = {}) {
   const file = join(await temporaryDirectory(), 'htpasswd')
@@ -135,6 +137,22 @@ describe('htpasswd', () => {
     now += 1000
     await other.login('alice', 'right')
     expect(new Set(asked).size).toBe(2)
+  })
+
+  it('tells who is in it, and whether their password is still the same', async () => {
+    let now = 0
+    const directory = await temporaryDirectory()
+    const file = join(directory, 'htpasswd')
+    await writeFile(file, ALICE)
+    const users = htpasswd({ file, logger: silentLogger, now: () => now })
+    const before = await users({ username: 'alice', password: 'wonderland' }, accessContext())
+    expect(await users.identity('alice')).toEqual(before)
+    expect(await users.identity('bob')).toBeUndefined()
+    await writeFile(file, ALICE.replace('$05$1', '$05$2'))
+    now += 1000
+    const after = await users.identity('alice')
+    expect([after?.subject, after?.revision === before?.revision]).toEqual(['alice', false])
+    expect(JSON.stringify(after)).not.toContain('$05$')
   })
 
   it('goes on with the last good file when a new one is broken', async () => {

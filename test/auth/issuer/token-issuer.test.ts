@@ -305,6 +305,17 @@ describe('a refresh token', () => {
     expect([status, error.message]).toEqual([401, 'this token is not valid here'])
   })
 
+  it('is worth nothing when the password has changed', async () => {
+    let revision = 'one'
+    const current = () => ({ subject: 'alice', groups: ['team'], revision })
+    const { post } = registry({ check: current, identity: current })
+    const { refresh_token: refreshToken } = JSON.parse((await post(fields)).text)
+    const renew = { grant_type: 'refresh_token', refresh_token: refreshToken }
+    expect((await post(renew)).status).toBe(200)
+    revision = 'two'
+    expect((await post(renew)).status).toBe(401)
+  })
+
   it('is no token, and a token is none', async () => {
     const { post, ask, tokenFor } = registry({ identity })
     const { refresh_token: refreshToken } = JSON.parse((await post(fields)).text)

@@ -1,0 +1,53 @@
+import { createSecureServer, type Http2SecureServer } from 'node:http2'
+import { checkChoice, checkOptions, kindOf } from '../arguments.ts'
+import type { BackendOf, HandlerOptions } from '../http/handler.ts'
+import { registryListener } from './node.ts'
+import type { AdapterOptions } from './node-request.ts'
+import { readTlsFiles, secureContext, type TlsOptions, watchTlsFiles } from './tls-files.ts'
+
+export type { TlsOptions } from './tls-files.ts'
+
+/**
+ * A server of nothing but a registry, over TLS, not yet listening: HTTP/2 to whoever speaks it, HTTP/1.1 to the rest. Certificates are
+ * read again when their files change, without losing a connection.
+ *
+ * @throws `Error` that says which file cannot be used; `TypeError` for options that make no sense
+ */
+export async function createTlsRegistryServer(
+  registry: BackendOf,
+  { tls, ...options }: HandlerOptions & AdapterOptions & { readonly tls: TlsOptions },
+): Promise<Http2SecureServer> {
+  checkTls(tls)
+  const listener = registryListener(registry, options)
+  const content = await readTlsFiles(tls)
+  const server = createSecureServer(
+    {
+      ...secureContext(content, tls),
+      allowHTTP1: true,
+      requestCert: tls.clientCa !== undefined,
+      rejectUnauthorized: tls.clientCa !== undefined && tls.clientCertificates !== 'request',
+    },
+    listener,
+  ).on('checkContinue', listener)
+  // Not in its types: those of HTTP/1.1, as `createRegistryServer` has them.
+  Object.assign(server, { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 75_000 })
+  const use = (changed: typeof content) => server.setSecureContext(secureContext(changed, tls))
+  const stop = watchTlsFiles(tls, content, use, options.logger)
+  return server.on('close', stop)
+}
+
+function checkTls(tls: TlsOptions): void {
+  checkOptions('"tls"', tls, {
+    ...{ cert: true, key: true, clientCa: true, clientCertificates: true, crl: true, minVersion: true, reloadMs: true },
+  })
+  for (const name of ['cert', 'key'] as const) {
+    const file = tls?.[name]
+    if ((typeof file === 'string' && file !== '') || file instanceof URL) continue
+    throw new TypeError(`the option "tls.${name}" must be the path of a PEM file, not ${kindOf(file)}`)
+  }
+  checkChoice('tls.minVersion', tls.minVersion, ['TLSv1.2', 'TLSv1.3'])
+  checkChoice('tls.clientCertificates', tls.clientCertificates, ['require', 'request'])
+  if (tls.clientCa === undefined && (tls.clientCertificates !== undefined || tls.crl !== undefined)) {
+    throw new TypeError('the options "tls.clientCertificates" and "tls.crl" need "tls.clientCa"')
+  }
+}
