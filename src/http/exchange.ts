@@ -9,6 +9,8 @@ import type { Turns } from './turns.ts'
 /** The handler's options, once for all requests, with their defaults. */
 export interface Settings {
   readonly maxManifestBytes: number
+  /** `Infinity` where there is no limit. */
+  readonly maxBlobBytes: number
   readonly maxPageSize: number
   readonly redirects: (request: HttpRequest) => boolean
   readonly locator: Locator

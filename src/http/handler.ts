@@ -29,6 +29,8 @@ export interface HandlerOptions {
   readonly audit?: Audit
   /** Largest manifest accepted, and largest page of referrers, in bytes. Default: 4 MiB. */
   readonly maxManifestBytes?: number
+  /** Largest blob that may be uploaded, in bytes; what is here already is served and mounted whatever its size. Default: no limit. */
+  readonly maxBlobBytes?: number
   /** Largest page of tags, referrers and repositories; a larger `n` is clamped. Default: 1000. */
   readonly maxPageSize?: number
   /** Answer blob requests with 307 when the backend knows a URL. Default: yes, where the driver can sign. */
@@ -52,6 +54,7 @@ export const HANDLER_OPTIONS: OptionNames<HandlerOptions> = {
   accessTimeoutMs: true,
   audit: true,
   maxManifestBytes: true,
+  maxBlobBytes: true,
   maxPageSize: true,
   redirect: true,
   publicUrl: true,
@@ -125,6 +128,7 @@ function settingsOf(options: HandlerOptions, forwarded: (request: HttpRequest) =
   const { redirect = true } = options
   return {
     maxManifestBytes: positive('maxManifestBytes', options.maxManifestBytes ?? 4 * 1024 * 1024),
+    maxBlobBytes: options.maxBlobBytes === undefined ? Infinity : positive('maxBlobBytes', options.maxBlobBytes),
     maxPageSize: positive('maxPageSize', options.maxPageSize ?? 1000),
     redirects: typeof redirect === 'function' ? redirect : () => redirect,
     locator: createLocator(options.publicUrl, forwarded),

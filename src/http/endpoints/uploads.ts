@@ -2,6 +2,7 @@ import type { Blobs, OperationContext, StartUploadOptions, Upload } from '../../
 import { RegistryError } from '../../errors.ts'
 import { algorithmOf, type Digest } from '../../spec/digest.ts'
 import { formatUploadRange } from '../../spec/range.ts'
+import { endedWhereTooLarge, withinBlobLimit } from '../blob-limit.ts'
 import type { Exchange } from '../exchange.ts'
 import { visibleTo } from '../grants.ts'
 import type { HttpResponse } from '../message.ts'
@@ -23,8 +24,8 @@ export function startUpload(exchange: Exchange<'startUpload'>): Promise<HttpResp
 
 /** end-4b: the whole blob in one POST. */
 export async function uploadBlob(exchange: Exchange<'uploadBlob'>): Promise<HttpResponse> {
-  const { request, route, backend, context } = exchange
-  const { body, length } = uploadContentOf(request)
+  const { request, route, backend, context, settings } = exchange
+  const { body, length } = withinBlobLimit(uploadContentOf(request), 0, settings.maxBlobBytes)
   const size = length !== undefined && { size: length }
   await backend.repository(route.name).blobs.put(body, { ...context, digest: route.digest, ...size })
   return created(exchange, route.digest)
@@ -56,8 +57,8 @@ export async function uploadChunk(exchange: Exchange<'uploadChunk'>): Promise<Ht
   await using upload = await resume(exchange)
   const before = upload.offset
   refuseGap(exchange, upload, content)
-  const after = await tellingWhereWeAre(exchange, upload, () =>
-    upload.append(content.body, { ...exchange.context, ...at(content) }),
+  const after = await receiving(exchange, upload, content, ({ body }) =>
+    upload.append(body, { ...exchange.context, ...at(content) }),
   )
   const expected = content.range && content.range.end - content.range.start
   if (expected !== undefined && after - before !== expected) throw sizeInvalid(expected, after - before)
@@ -77,8 +78,10 @@ export async function finishUpload(exchange: Exchange<'finishUpload'>): Promise<
   if (session === undefined) return created(exchange, route.digest)
   await using upload = session
   refuseGap(exchange, upload, content)
-  const last = content.length !== 0 && { last: content.body }
-  await tellingWhereWeAre(exchange, upload, () => upload.commit(route.digest, { ...context, ...last, ...at(content) }))
+  await receiving(exchange, upload, content, ({ body, length }) => {
+    const last = length !== 0 && { last: body }
+    return upload.commit(route.digest, { ...context, ...last, ...at(content) })
+  })
   return created(exchange, route.digest)
 }
 
@@ -159,14 +162,19 @@ function at({ range, length }: UploadContent): { readonly at?: number } {
   return range === undefined || length === 0 ? {} : { at: range.start }
 }
 
-/** Adds to a 416 of the backend (somebody else is appending, say) where the upload stands. */
-async function tellingWhereWeAre<T>(
+/**
+ * Takes what a request brings, up to the largest blob. Adds to a 416 of the backend (somebody else is appending, say) where the
+ * upload stands.
+ */
+async function receiving<T>(
   exchange: Exchange<'uploadChunk' | 'finishUpload'>,
   upload: Upload,
-  body: () => Promise<T>,
+  content: UploadContent,
+  take: (content: UploadContent) => Promise<T>,
 ): Promise<T> {
+  const { maxBlobBytes } = exchange.settings
   try {
-    return await body()
+    return await endedWhereTooLarge(upload, async () => take(withinBlobLimit(content, upload.offset, maxBlobBytes)))
   } catch (error) {
     if (!RegistryError.is(error, 'RANGE_INVALID')) throw error
     const { message, detail, cause } = error
