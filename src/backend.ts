@@ -102,7 +102,7 @@ export interface Blobs {
   /** @throws `BLOB_UNKNOWN`, `RANGE_INVALID` */
   open(digest: Digest, options?: OpenBlobOptions): Promise<BlobReader>
   startUpload(options?: StartUploadOptions): Promise<Upload>
-  /** @throws `BLOB_UPLOAD_UNKNOWN` */
+  /** @throws `BLOB_UPLOAD_UNKNOWN`, also where another `actor` began it and the backend can tell */
   resumeUpload(id: string, context?: OperationContext): Promise<Upload>
   /** Makes a blob of repository `from` (or of any among `from`) visible here, without moving bytes. @throws `BLOB_UNKNOWN` */
   mount(digest: Digest, from: string | AsyncIterable<string>, context?: OperationContext): Promise<Descriptor>

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { checkBlobContent } from '../arguments.ts'
 import type {
   BlobReader,
@@ -21,6 +20,7 @@ import type { BlobFact } from './blob-facts.ts'
 import { KeyNotFoundError, type ObjectStat, type StorageDriver } from './driver.ts'
 import { blobData, digestOfLinkKey, isWholeLink, linkContent, parseLink, RepositoryLayout } from './layout.ts'
 import { StorageCore } from './storage-core.ts'
+import { isUploadOf, newUploadId } from './upload-id.ts'
 import { UploadSession } from './upload-session.ts'
 
 /** How long a signed URL lasts, in milliseconds; as with Distribution. */
@@ -79,7 +79,7 @@ export class BlobStore implements Blobs {
 
   async resumeUpload(id: string, context: OperationContext = {}): Promise<Upload> {
     const signal = context.signal && { signal: context.signal }
-    if (!isUploadId(id)) throw unknownUpload(id)
+    if (!isUploadId(id) || !isUploadOf(id, this.#name, context.actor)) throw unknownUpload(id)
     const key = this.#layout.uploadData(id)
     const mark = this.#layout.uploadStartedAt(id)
     const known = this.#core.uploads.peek(key)
@@ -177,10 +177,10 @@ export class BlobStore implements Blobs {
 
   /** Without a mark where one request sees it through, and nobody else needs to find it. */
   async #createSession(
-    { algorithm, digest, size, signal }: StartUploadOptions,
+    { algorithm, digest, size, signal, actor }: StartUploadOptions,
     isMarked: boolean,
   ): Promise<UploadSession> {
-    const id = randomUUID()
+    const id = newUploadId(this.#name, actor)
     const key = this.#layout.uploadData(id)
     const announced = digest !== undefined ? algorithmOf(digest) : (algorithm ?? 'sha256')
     const upload = await this.#core.driver.createUpload(key, signal && { signal })
