@@ -108,6 +108,14 @@ export class Registry extends EventEmitter<RegistryEventMap> implements Backend 
   }
 }
 
+const AMOUNTS = [
+  'gracePeriodMs',
+  'linkTtlMs',
+  'maxUploadsPerRepository',
+  'maxUploadsPerActor',
+  'uploadLifetimeMs',
+] as const
+
 /** For callers without types: without this, a mistake would be found out by somebody's push. */
 function checkRegistryOptions(options: RegistryOptions | WrappingOptions): void {
   const { backend } = (options ?? {}) as Partial<WrappingOptions>
@@ -119,17 +127,19 @@ function checkRegistryOptions(options: RegistryOptions | WrappingOptions): void 
       gracePeriodMs: true,
       cache: true,
       linkTtlMs: true,
+      maxUploadsPerRepository: true,
+      maxUploadsPerActor: true,
+      uploadLifetimeMs: true,
       logger: true,
     })
-    const { storage, sparse, gracePeriodMs, linkTtlMs, cache } = (options ?? {}) as Partial<RegistryOptions>
+    const { storage, sparse, cache, ...others } = (options ?? {}) as Partial<RegistryOptions>
     if (!isDriver(storage)) {
       throw new TypeError(
         'the option "storage" must be a storage driver: filesystem(directory), memory(), or one of yours',
       )
     }
     checkChoice('sparse', sparse, ['none', 'index', 'all'])
-    checkAmount('gracePeriodMs', gracePeriodMs)
-    checkAmount('linkTtlMs', linkTtlMs)
+    for (const name of AMOUNTS) checkAmount(name, others[name])
     if (cache !== undefined && typeof cache?.get !== 'function') {
       throw new TypeError(
         `the option "cache" must be a cache: redisCache(client), new MemoryCache(), not ${kindOf(cache)}`,

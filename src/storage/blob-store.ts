@@ -18,6 +18,7 @@ import { MEDIA_TYPES } from '../spec/media-types.ts'
 import { isRepositoryName, isUploadId, parseRepositoryName } from '../spec/name.ts'
 import type { BlobFact } from './blob-facts.ts'
 import { KeyNotFoundError, type ObjectStat, type StorageDriver } from './driver.ts'
+import { readMark } from './expired-uploads.ts'
 import { blobData, digestOfLinkKey, isWholeLink, linkContent, parseLink, RepositoryLayout } from './layout.ts'
 import { StorageCore } from './storage-core.ts'
 import { isUploadOf, newUploadId } from './upload-id.ts'
@@ -65,38 +66,54 @@ export class BlobStore implements Blobs {
   async startUpload(options: StartUploadOptions = {}): Promise<UploadSession> {
     const { signal } = options
     const session = await this.#createSession(options, true)
-    // Not made durable: an upload without a byte may be lost with the power, its client starts again.
-    await this.#core.driver.put(
-      this.#layout.uploadStartedAt(session.id),
-      Buffer.from(session.startedAt.toISOString()),
-      {
+    const started = Buffer.from(session.startedAt.toISOString())
+    try {
+      // Not made durable: an upload without a byte may be lost with the power, its client starts again.
+      await this.#core.driver.put(this.#layout.uploadStartedAt(session.id), started, {
         durable: false,
         ...(signal && { signal }),
-      },
-    )
+      })
+    } catch (error) {
+      this.#core.openUploads.leave(this.#layout.uploadData(session.id))
+      throw error
+    }
+    this.#core.expiredUploads.sweepWhenDue(this.#layout)
     return session
   }
 
   async resumeUpload(id: string, context: OperationContext = {}): Promise<Upload> {
+    const { expiredUploads, openUploads, uploads, driver } = this.#core
     const signal = context.signal && { signal: context.signal }
     if (!isUploadId(id) || !isUploadOf(id, this.#name, context.actor)) throw unknownUpload(id)
     const key = this.#layout.uploadData(id)
-    const mark = this.#layout.uploadStartedAt(id)
-    const known = this.#core.uploads.peek(key)
-    const [started, upload] = await Promise.all([
-      known ?? this.#core.driver.get(mark, signal).then(startedAt).catch(absent),
-      this.#core.driver.resumeUpload(key, signal).catch(absent),
+    const markKey = this.#layout.uploadStartedAt(id)
+    const known = uploads.peek(key)
+    const [mark, upload] = await Promise.all([
+      known !== undefined
+        ? { ...known, modifiedAt: undefined }
+        : driver.get(markKey, signal).then(marked).catch(absent),
+      driver.resumeUpload(key, signal).catch(absent),
     ])
+    if (mark?.startedAt !== undefined && expiredUploads.hasExpired(mark.startedAt)) {
+      await upload?.[Symbol.asyncDispose]()
+      // What was received in time may be on its way to being published: then it goes by itself.
+      if (!uploads.running.has(key)) await this.#expire(id)
+      throw unknownUpload(id)
+    }
     // The mark may have been lost with the power when bytes that were acknowledged later were not.
-    const isThere = upload !== undefined && (upload.size > 0 || started !== undefined)
+    const isThere = upload !== undefined && (upload.size > 0 || mark !== undefined)
     // Without a byte there may be nothing but the mark, which another process may have removed since we remembered it.
-    if (!isThere && (await this.#core.driver.stat(mark, signal)) === undefined) throw unknownUpload(id)
+    if (!isThere && (await driver.stat(markKey, signal)) === undefined) {
+      openUploads.leave(key)
+      throw unknownUpload(id)
+    }
+    openUploads.touch(key)
     return new UploadSession({
       core: this.#core,
       layout: this.#layout,
       id,
-      startedAt: started?.startedAt ?? new Date(),
-      upload: upload ?? (await this.#core.driver.createUpload(key, { ...signal, takenOver: known === undefined })),
+      startedAt: mark?.startedAt ?? mark?.modifiedAt ?? new Date(),
+      upload: upload ?? (await driver.createUpload(key, { ...signal, takenOver: known === undefined })),
       algorithm: known?.algorithm,
     })
   }
@@ -183,7 +200,13 @@ export class BlobStore implements Blobs {
     const id = newUploadId(this.#name, actor)
     const key = this.#layout.uploadData(id)
     const announced = digest !== undefined ? algorithmOf(digest) : (algorithm ?? 'sha256')
-    const upload = await this.#core.driver.createUpload(key, signal && { signal })
+    const { openUploads } = this.#core
+    const mark = this.#layout.uploadStartedAt(id)
+    if (isMarked) await openUploads.enter(key, { repository: this.#name, actor, mark })
+    const upload = await this.#core.driver.createUpload(key, signal && { signal }).catch((error: unknown) => {
+      openUploads.leave(key)
+      throw error
+    })
     const startedAt = new Date()
     this.#core.uploads.begin(key, announced, startedAt)
     return new UploadSession({
@@ -197,6 +220,13 @@ export class BlobStore implements Blobs {
       // Of an upload in pieces it is what the client thinks beforehand, and may change.
       ...(!isMarked && { size }),
     })
+  }
+
+  async #expire(id: string): Promise<void> {
+    const key = this.#layout.uploadData(id)
+    this.#core.uploads.forget(key)
+    this.#core.openUploads.leave(key)
+    await this.#core.expiredUploads.remove(this.#layout, id)
   }
 
   async #find(digest: Digest, context: OperationContext = {}): Promise<FoundBlob> {
@@ -328,10 +358,11 @@ function asUnknown(digest: Digest): (error: unknown) => never {
   }
 }
 
-/** RFC 3339 as Distribution writes it; what cannot be read is dated by the store. */
-function startedAt({ stat, content }: { readonly stat: ObjectStat; readonly content: Uint8Array }): {
-  readonly startedAt: Date
-} {
-  const date = new Date(Buffer.from(content).toString('latin1'))
-  return { startedAt: Number.isNaN(date.getTime()) ? stat.modifiedAt : date }
+interface Mark {
+  readonly startedAt: Date | undefined
+  readonly modifiedAt: Date
+}
+
+function marked(read: { readonly stat: ObjectStat; readonly content: Uint8Array }): Mark {
+  return { startedAt: readMark(read), modifiedAt: read.stat.modifiedAt }
 }

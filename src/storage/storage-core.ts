@@ -2,7 +2,9 @@ import { consoleLogger, type Logger } from '../logger.ts'
 import { BlobFacts } from './blob-facts.ts'
 import { type DescriptorCache, MemoryCache } from './descriptor-cache.ts'
 import type { StorageDriver } from './driver.ts'
+import { ExpiredUploads } from './expired-uploads.ts'
 import { ManifestCache } from './manifest-cache.ts'
+import { OpenUploads } from './open-uploads.ts'
 import { translateOutages } from './translate-outages.ts'
 import { UploadTable } from './upload-table.ts'
 import { WriteIntents } from './write-intents.ts'
@@ -37,6 +39,18 @@ export interface StorageOptions {
    * at once, whatever else takes it away after that time. Default: 0, always look.
    */
   readonly linkTtlMs?: number
+  /**
+   * Uploads of one repository that may be open at once; one more is refused with `TOOMANYREQUESTS` (429). Each process counts those
+   * that were begun in it, and leaves out what nobody touched for an hour. Default: 1000.
+   */
+  readonly maxUploadsPerRepository?: number
+  /** The same of one actor, over all repositories. Anonymous and programmatic uploads have none. Default: 100. */
+  readonly maxUploadsPerActor?: number
+  /**
+   * For how long an upload may be gone on with, in milliseconds. An older one is unknown, and is taken away when somebody asks for it
+   * or, a day later, begins to upload to its repository. Default: 7 days.
+   */
+  readonly uploadLifetimeMs?: number
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -52,6 +66,10 @@ export class StorageCore {
   /** @internal */
   readonly uploads: UploadTable = new UploadTable()
   /** @internal */
+  readonly openUploads: OpenUploads
+  /** @internal */
+  readonly expiredUploads: ExpiredUploads
+  /** @internal */
   readonly manifestCache: ManifestCache = new ManifestCache()
   /** @internal */
   readonly facts: BlobFacts
@@ -63,6 +81,12 @@ export class StorageCore {
     this.driver = translateOutages(driver)
     this.logger = options.logger ?? consoleLogger
     this.intents = new WriteIntents(this.driver, this.logger)
+    const { maxUploadsPerRepository = 1000, maxUploadsPerActor = 100, uploadLifetimeMs = 7 * DAY_MS } = options
+    this.openUploads = new OpenUploads(this.driver, {
+      maxPerRepository: maxUploadsPerRepository,
+      maxPerActor: maxUploadsPerActor,
+    })
+    this.expiredUploads = new ExpiredUploads(this.driver, uploadLifetimeMs, this.logger)
     this.facts = new BlobFacts(options.cache ?? new MemoryCache(), options.linkTtlMs ?? 0, this.logger)
     this.sparse = options.sparse ?? 'index'
     this.gracePeriodMs = options.gracePeriodMs ?? DAY_MS
@@ -75,6 +99,7 @@ export class StorageCore {
 
   /** Waits for what goes on in the background, then closes the driver. */
   async close(): Promise<void> {
+    await this.expiredUploads.close()
     await this.intents.close()
     await this.driver.close?.()
   }

@@ -124,7 +124,7 @@ export class UploadSession implements Upload {
   }
 
   async cancel(): Promise<void> {
-    this.#core.uploads.forget(this.#key)
+    this.#forget()
     await this.#discard()
   }
 
@@ -221,11 +221,16 @@ export class UploadSession implements Upload {
     ])
     if (data.status === 'rejected') throw data.reason
     if (link.status === 'rejected') throw link.reason
-    this.#core.uploads.forget(this.#key)
+    this.#forget()
     await this.#discard().catch((err: unknown) => {
       this.#core.logger.warn({ err, upload: this.id }, 'could not remove a finished upload') // its age removes it later
     })
     return { mediaType: MEDIA_TYPES.octetStream, digest, size }
+  }
+
+  #forget(): void {
+    this.#core.uploads.forget(this.#key)
+    this.#core.openUploads.leave(this.#key)
   }
 
   async #discard(): Promise<void> {
