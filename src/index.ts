@@ -82,7 +82,7 @@ export { ERROR_CODES, type ErrorCode, RegistryError, type RegistryErrorOptions }
 export type { EventBase, EventSink, RegistryEvent, RegistryEventMap } from './events.ts'
 export type { Glob } from './glob.ts'
 export type { AccessDecision, Audit, Outcome } from './http/audit.ts'
-export { type BackendOf, type CorsOptions, createHandler, type HandlerOptions } from './http/handler.ts'
+export { type BackendOf, type CorsOptions, createHandler, type HandlerOptions, type RateLimit } from './http/handler.ts'
 export type { HttpHandler, HttpRequest, HttpResponse } from './http/message.ts'
 export { consoleLogger, type LogFields, type Logger, silentLogger } from './logger.ts'
 export { Registry, type RegistryOptions, type WrappingOptions } from './registry.ts'

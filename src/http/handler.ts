@@ -11,12 +11,15 @@ import { errorResponse } from './errors.ts'
 import type { Settings } from './exchange.ts'
 import { type Forwarded, forwardedReader } from './forwarded.ts'
 import { COMMON_HEADERS } from './headers.ts'
+import { ConcurrentUploads } from './limits/concurrent-uploads.ts'
+import { createRateLimiter, type RateLimit } from './limits/rate-limit.ts'
 import { createLocator } from './location.ts'
 import type { HttpHandler, HttpRequest, HttpResponse } from './message.ts'
 import { parseRoute, type Route } from './route.ts'
 import { Turns } from './turns.ts'
 
 export type { CorsOptions } from './cors.ts'
+export type { RateLimit } from './limits/rate-limit.ts'
 
 export interface HandlerOptions {
   /** Required, so that an open registry is a decision: `anyone()` says it. */
@@ -31,6 +34,15 @@ export interface HandlerOptions {
   readonly maxManifestBytes?: number
   /** Largest blob that may be uploaded, in bytes; what is here already is served and mounted whatever its size. Default: no limit. */
   readonly maxBlobBytes?: number
+  /**
+   * Requests that anybody may send: a principal, or an address while it is anonymous or sends credentials that are wrong; one more
+   * is refused with 429. Each process counts for itself. Default: no limit.
+   */
+  readonly rateLimit?: RateLimit
+  /** Requests whose content may be received at once, in this process; one more is refused with 429. Default: no limit. */
+  readonly maxConcurrentUploads?: number
+  /** The same of one principal, or of one address for anonymous ones. Default: no limit. */
+  readonly maxConcurrentUploadsPerClient?: number
   /** Largest page of tags, referrers and repositories; a larger `n` is clamped. Default: 1000. */
   readonly maxPageSize?: number
   /** Answer blob requests with 307 when the backend knows a URL. Default: yes, where the driver can sign. */
@@ -55,6 +67,9 @@ export const HANDLER_OPTIONS: OptionNames<HandlerOptions> = {
   audit: true,
   maxManifestBytes: true,
   maxBlobBytes: true,
+  rateLimit: true,
+  maxConcurrentUploads: true,
+  maxConcurrentUploadsPerClient: true,
   maxPageSize: true,
   redirect: true,
   publicUrl: true,
@@ -88,16 +103,27 @@ export function createHandler(backend: BackendOf, options: HandlerOptions): Http
   const authorizer = createAuthorizer({ access, timeoutMs, audit, logger })
   const forwarded = forwardedReader(options.trustedProxies ?? [])
   const settings = settingsOf(options, forwarded)
+  const limiter = createRateLimiter(options.rateLimit)
+  const receiving = new ConcurrentUploads({
+    maxConcurrentUploads: limit('maxConcurrentUploads', options),
+    maxConcurrentUploadsPerClient: limit('maxConcurrentUploadsPerClient', options),
+  })
 
   const serve = async (request: HttpRequest, route: Route, requestId: string): Promise<HttpResponse> => {
     if (route.kind === 'preflight') return preflightResponse(request, cors)
     const client = forwarded(request)
     const facts = { requestId, address: client?.address ?? request.remoteAddress, locator: settings.locator }
+    const { address } = facts
+    limiter?.arrived(address)
     if (route.kind === 'token') return authorizer.token(request, facts)
     const grant = await authorizer.authorize(request, route, facts)
+    const { subject } = grant
+    limiter?.letIn(subject, address)
     const context = contextOf(request, grant, requestId, client)
-    const chosen = typeof backend === 'function' ? await backend(request) : backend
-    return answer({ request, route, backend: chosen, grant, context, settings })
+    return receiving.during({ request, route, subject, address }, async () => {
+      const chosen = typeof backend === 'function' ? await backend(request) : backend
+      return answer({ request, route, backend: chosen, grant, context, settings })
+    })
   }
 
   return async (request) => {
@@ -128,12 +154,21 @@ function settingsOf(options: HandlerOptions, forwarded: (request: HttpRequest) =
   const { redirect = true } = options
   return {
     maxManifestBytes: positive('maxManifestBytes', options.maxManifestBytes ?? 4 * 1024 * 1024),
-    maxBlobBytes: options.maxBlobBytes === undefined ? Infinity : positive('maxBlobBytes', options.maxBlobBytes),
+    maxBlobBytes: limit('maxBlobBytes', options),
     maxPageSize: positive('maxPageSize', options.maxPageSize ?? 1000),
     redirects: typeof redirect === 'function' ? redirect : () => redirect,
     locator: createLocator(options.publicUrl, forwarded),
     turns: new Turns(),
   }
+}
+
+/** `Infinity` where nobody set one. */
+function limit(
+  name: 'maxBlobBytes' | 'maxConcurrentUploads' | 'maxConcurrentUploadsPerClient',
+  options: HandlerOptions,
+): number {
+  const value = options[name]
+  return value === undefined ? Number.POSITIVE_INFINITY : positive(name, value)
 }
 
 function positive(name: string, value: number): number {

@@ -60,6 +60,11 @@ export function contentLengthOf(request: HttpRequest): number | undefined {
   throw new RegistryError('SIZE_INVALID', { message: 'not a content length' })
 }
 
+/** Whether the headers tell that nothing comes. */
+export function hasNoBody(request: HttpRequest): boolean {
+  return headerOf(request, 'content-length') === '0'
+}
+
 export function sizeInvalid(expected: number, received: number): RegistryError {
   return new RegistryError('SIZE_INVALID', { detail: { expected, received } })
 }

@@ -2,9 +2,9 @@ import type { Blobs, OperationContext, StartUploadOptions, Upload } from '../../
 import { RegistryError } from '../../errors.ts'
 import { algorithmOf, type Digest } from '../../spec/digest.ts'
 import { formatUploadRange } from '../../spec/range.ts'
-import { endedWhereTooLarge, withinBlobLimit } from '../blob-limit.ts'
 import type { Exchange } from '../exchange.ts'
 import { visibleTo } from '../grants.ts'
+import { endedWhereTooLarge, withinBlobLimit } from '../limits/blob-bytes.ts'
 import type { HttpResponse } from '../message.ts'
 import { sizeInvalid, type UploadContent, uploadContentOf } from '../upload-content.ts'
 

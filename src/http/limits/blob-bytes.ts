@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
-import type { Upload } from '../backend.ts'
-import { RegistryError } from '../errors.ts'
-import type { UploadContent } from './upload-content.ts'
+import type { Upload } from '../../backend.ts'
+import { RegistryError } from '../../errors.ts'
+import type { UploadContent } from '../upload-content.ts'
 
 /** A blob, or what is there of one, is larger than is accepted. An upload that ends like this is of no use any more. */
 class BlobTooLarge extends RegistryError {
