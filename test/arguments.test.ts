@@ -218,6 +218,11 @@ describe('options that are of the wrong kind', () => {
       'the option "cors.origins" must be \'*\' or a list of origins, not undefined',
     ],
     [
+      'a speed of downloads in words',
+      () => node.toNodeListener(handler, { minDownloadBytesPerSecond: '1k' } as Anything),
+      'the option "minDownloadBytesPerSecond" must be a number, 0 or more, not the string "1k"',
+    ],
+    [
       'a speed in words',
       () => node.toNodeListener(handler, { minUploadBytesPerSecond: '1k' } as Anything),
       'the option "minUploadBytesPerSecond" must be a number, 0 or more, not the string "1k"',

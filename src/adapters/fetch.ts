@@ -3,7 +3,7 @@ import type { BackendOf, HandlerOptions } from '../http/handler.ts'
 import type { HttpHandler } from '../http/message.ts'
 import { consoleLogger } from '../logger.ts'
 import { fromFetch, targetOf, toFetch } from './fetch-message.ts'
-import { mounted } from './mount-options.ts'
+import { ADAPTER_OPTIONS, mounted } from './mount-options.ts'
 import { locate } from './mount-path.ts'
 import type { AdapterOptions } from './node-request.ts'
 
@@ -36,7 +36,7 @@ export function toFetchHandler(handler: HttpHandler, options: FetchOptions = {})
 }
 
 function checkFetchOptions(options: FetchOptions): void {
-  checkOptions('the mount', options, { logger: true, minUploadBytesPerSecond: true, mountPath: true })
+  checkOptions('the mount', options, { ...ADAPTER_OPTIONS, mountPath: true })
   const { mountPath } = options
   if (mountPath === undefined || mountPath === '' || /^\/.*[^/]$/.test(mountPath)) return
   throw new TypeError(`the option "mountPath" must begin with a slash and not end with one, not ${kindOf(mountPath)}`)

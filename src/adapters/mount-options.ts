@@ -3,12 +3,17 @@ import { type BackendOf, createHandler, HANDLER_OPTIONS, type HandlerOptions } f
 import type { HttpHandler } from '../http/message.ts'
 import type { AdapterOptions } from './node-request.ts'
 
-const ADAPTER_OPTIONS: OptionNames<AdapterOptions> = { logger: true, minUploadBytesPerSecond: true }
+export const ADAPTER_OPTIONS: OptionNames<AdapterOptions> = {
+  logger: true,
+  minUploadBytesPerSecond: true,
+  minDownloadBytesPerSecond: true,
+}
 
 /** Options of `toExpressMiddleware()` and the like. @throws `TypeError` */
 export function checkAdapterOptions(options: AdapterOptions): void {
   checkOptions('the mount', options, ADAPTER_OPTIONS)
   checkAmount('minUploadBytesPerSecond', options?.minUploadBytesPerSecond)
+  checkAmount('minDownloadBytesPerSecond', options?.minDownloadBytesPerSecond)
 }
 
 /**

@@ -10,6 +10,11 @@ export interface AdapterOptions {
   readonly logger?: Logger
   /** Uploads that bring less, in bytes per second over half a minute, are broken off; 0 lets them be. Default: 1024. */
   readonly minUploadBytesPerSecond?: number
+  /**
+   * Downloads whose client takes less, in bytes per second over two minutes, are broken off; 0 lets them be. Over TLS it may take some
+   * minutes more, and on http2 nothing is measured. Default: 1024.
+   */
+  readonly minDownloadBytesPerSecond?: number
 }
 
 /** What a framework knows of a request beyond Node's own objects. */

@@ -6,10 +6,15 @@ import { hasBody } from './node-body.ts'
 import { lingerThenEnd, lingerThenReset } from './node-linger.ts'
 import type { NodeRequest, NodeResponse } from './node-message.ts'
 import { hasLeft } from './node-request.ts'
+import { breakWhenUnread } from './node-stall.ts'
+
+/** A body in memory of up to this size, in bytes, fits what systems keep for a connection: nobody has to wait for its reader. */
+const SMALL_BYTES = 64 * 1024
 
 /**
  * Writes a neutral response to Node's: the one place where bytes leave. Disposes of its body in any case.
  *
+ * @param minBytesPerSecond - a client that reads less is left; 0: none is
  * @param signal - asked for only where a body takes time to send
  * @throws whatever kept the response from being sent whole; had it begun, the connection is broken so that the client notices
  */
@@ -17,6 +22,7 @@ export async function send(
   req: NodeRequest,
   response: NodeResponse,
   answer: HttpResponse,
+  minBytesPerSecond: number,
   signal: () => AbortSignal,
 ): Promise<void> {
   // http2's compatibility response takes the same calls; only the types of the two do not unite.
@@ -35,6 +41,9 @@ export async function send(
         ...(length !== undefined && { 'content-length': length }),
         ...(early && { connection: 'close' }),
       })
+    }
+    if (minBytesPerSecond > 0 && (!whole || (body?.length ?? 0) > SMALL_BYTES)) {
+      breakWhenUnread(req, response, minBytesPerSecond)
     }
     if (!whole && req.method !== 'HEAD') await body.sendTo(res, signal())
     if (early) lingerThenEnd(req, res, whole ? body : null)

@@ -18,7 +18,7 @@ type Serve = (req: NodeRequest, res: NodeResponse, mounted: Mounted) => Promise<
 /** What every adapter over Node's objects does. Warns once of a server that would cut long uploads off. */
 export function createServe(handler: HttpHandler, options: AdapterOptions): Serve {
   checkAdapterOptions(options)
-  const { logger = consoleLogger } = options
+  const { logger = consoleLogger, minDownloadBytesPerSecond = 1024 } = options
   let warned = false
   return async (req, res, mounted) => {
     const request = nodeRequest(req, res, mounted, options)
@@ -29,7 +29,7 @@ export function createServe(handler: HttpHandler, options: AdapterOptions): Serv
     // Without a listener, a failing connection would end the process.
     res.on('error', (error) => logger.debug({ err: error }, 'the connection failed'))
     try {
-      await send(req, res, response, () => request.signal)
+      await send(req, res, response, minDownloadBytesPerSecond, () => request.signal)
     } catch (error) {
       if (!request.signal.aborted) logger.error({ err: error, url: request.url }, 'a response could not be sent')
       if (!res.headersSent && !hasLeft(res)) endWithError(res, 500)

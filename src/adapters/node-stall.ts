@@ -1,7 +1,11 @@
+import type { Socket } from 'node:net'
 import type { NodeRequest, NodeResponse } from './node-message.ts'
 
 /** How long an upload may bring nothing at all. */
 const PERIOD_MS = 30_000
+
+/** How long a download may take nothing at all: its client may wait for whoever it passes the bytes on to. */
+const UNREAD_MS = 120_000
 
 /**
  * Breaks a request off whose body comes in more slowly than anybody uploads, so that a few bytes now and then cannot hold
@@ -19,4 +23,40 @@ export function breakWhenStalled(req: NodeRequest, res: NodeResponse, bytesPerSe
     if (!held && received < (bytesPerSecond * PERIOD_MS) / 1000) req.destroy(new Error('the upload came to a halt'))
   }, PERIOD_MS).unref()
   res.once('close', () => clearInterval(timer))
+}
+
+/**
+ * Breaks an answer off whose client reads more slowly than anybody downloads. Only while there is something to read: where nothing
+ * waits to be sent, the storage is the slow one. Not on http2, where one connection carries many answers.
+ */
+export function breakWhenUnread(req: NodeRequest, res: NodeResponse, bytesPerSecond: number): void {
+  if ('stream' in req) return
+  const { socket } = req
+  /** Since when the client lags behind, in periods, and what it had taken then. */
+  let lag: { periods: number; readonly from: number } | undefined
+  const timer = setInterval(() => {
+    const { taken, atMost } = progressOf(socket)
+    if (socket.writableLength === 0) lag = undefined
+    else if (lag === undefined) lag = { periods: 0, from: taken }
+    else {
+      lag.periods++
+      const expected = (lag.periods * UNREAD_MS * bytesPerSecond) / 1000
+      if (taken - lag.from >= expected) lag = { periods: 0, from: taken }
+      else if (atMost - lag.from < expected) res.destroy(new Error('the download came to a halt'))
+    }
+  }, UNREAD_MS).unref()
+  res.once('close', () => clearInterval(timer))
+}
+
+/**
+ * Bytes that the other side has taken, for certain and at most. Node counts a write, which may be of a MiB, when it begins; what is
+ * left of it only the handle tells, where Node's own timeouts look as well, and of an encrypted one nobody does.
+ */
+function progressOf(socket: Socket): { readonly taken: number; readonly atMost: number } {
+  const begun = socket.bytesWritten
+  const { writeQueueSize } =
+    (socket as { readonly _handle?: { readonly writeQueueSize?: number } | null })._handle ?? {}
+  if ('encrypted' in socket || writeQueueSize === undefined)
+    return { taken: begun - socket.writableLength, atMost: begun }
+  return { taken: begun - writeQueueSize, atMost: begun - writeQueueSize }
 }

@@ -33,7 +33,8 @@ export class LoopbackServers {
     const { port } = server.address() as AddressInfo // of a server that listens on a port
     const url = new URL(`${this.#options.certificates === undefined ? 'http' : 'https'}://127.0.0.1:${port}`)
     // Tests hold connections for as long as they like.
-    const listener = toNodeListener(handlerOf(url), { logger: this.#options.logger, minUploadBytesPerSecond: 0 })
+    const patient = { minUploadBytesPerSecond: 0, minDownloadBytesPerSecond: 0 }
+    const listener = toNodeListener(handlerOf(url), { logger: this.#options.logger, ...patient })
     server.on('request', listener).on('checkContinue', listener)
     return url
   }

@@ -1,0 +1,117 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { PassThrough } from 'node:stream'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { toNodeListener } from '../../src/adapters/node.ts'
+import { bytesBody, streamBody } from '../../src/bytes.ts'
+import type { HttpResponse } from '../../src/http/message.ts'
+import { silentLogger } from '../../src/logger.ts'
+
+const MINUTES_2 = 120_000
+/** More than systems keep for a connection that nobody reads. */
+const LARGE = Buffer.alloc(32 * 1024 * 1024)
+
+const opened: { close(): Promise<unknown> }[] = []
+
+afterEach(async () => {
+  vi.useRealTimers()
+  for (const one of opened.splice(0).reverse()) await one.close()
+})
+
+/** A download of a client that has read nothing but the head of the answer yet. */
+async function downloading(
+  body: () => HttpResponse['body'],
+  options: { readonly minDownloadBytesPerSecond?: number } = {},
+) {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  const answer = async (): Promise<HttpResponse> => ({ status: 200, headers: {}, body: body() })
+  const server: Server = createServer(
+    { requestTimeout: 0 },
+    toNodeListener(answer, { logger: silentLogger, ...options }),
+  )
+  const accepted = once(server, 'connection') as Promise<[Socket]>
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  client.on('error', () => {})
+  opened.push(
+    { close: () => new Promise((resolve) => server.close(resolve).closeAllConnections()) },
+    { close: () => Promise.resolve(client.destroy()) },
+  )
+  client.write('GET /v2/ HTTP/1.1\r\nhost: localhost\r\n\r\n')
+  await once(client, 'readable')
+  const [socket] = await accepted
+  return { client, socket }
+}
+
+/** Reads some of what there is, until the server has room for that much again. */
+async function take(client: Socket, bytes: number): Promise<void> {
+  for (let taken = 0; taken < bytes; ) {
+    const chunk: Buffer | null = client.read()
+    if (chunk === null) await once(client, 'readable')
+    else taken += chunk.byteLength
+  }
+}
+
+/** Once nothing goes out any more, the client's and the server's buffers being full. */
+async function settled(socket: Socket): Promise<void> {
+  let still = 0
+  for (let before = -1; still < 20; ) {
+    await new Promise((resolve) => setImmediate(resolve))
+    const { writeQueueSize = 0 } = (socket as unknown as { _handle: { writeQueueSize?: number } | null })._handle ?? {}
+    const now = socket.bytesWritten - writeQueueSize
+    still = now === before ? still + 1 : 0
+    before = now
+  }
+}
+
+describe('a download', () => {
+  it.each<[string, () => HttpResponse['body']]>([
+    ['of a blob', () => bytesBody(LARGE)],
+    ['of what is in memory', () => LARGE],
+  ])('%s is broken off whose client reads nothing, after two to four minutes', async (_, body) => {
+    const { socket } = await downloading(body)
+    await settled(socket)
+    vi.advanceTimersByTime(MINUTES_2)
+    expect(socket.destroyed).toBe(false)
+    vi.advanceTimersByTime(MINUTES_2)
+    expect(socket.destroyed).toBe(true)
+  })
+
+  it('goes on for a client that reads slowly', async () => {
+    const { client, socket } = await downloading(() => bytesBody(LARGE))
+    await settled(socket)
+    vi.advanceTimersByTime(MINUTES_2)
+    for (let i = 0; i < 3; i++) {
+      await take(client, 4 * 1024 * 1024)
+      await settled(socket)
+      vi.advanceTimersByTime(MINUTES_2)
+      expect(socket.destroyed).toBe(false)
+    }
+  })
+
+  it('goes on where the storage is the slow one', async () => {
+    const slow = new PassThrough()
+    slow.write('a')
+    const { socket } = await downloading(() => streamBody(slow, 1_000_000))
+    await settled(socket)
+    for (let i = 0; i < 5; i++) vi.advanceTimersByTime(MINUTES_2)
+    expect(socket.destroyed).toBe(false)
+  })
+
+  it('goes on with minDownloadBytesPerSecond: 0', async () => {
+    const { socket } = await downloading(() => bytesBody(LARGE), { minDownloadBytesPerSecond: 0 })
+    await settled(socket)
+    for (let i = 0; i < 5; i++) vi.advanceTimersByTime(MINUTES_2)
+    expect(socket.destroyed).toBe(false)
+  })
+
+  it('leaves no timer', async () => {
+    const { client, socket } = await downloading(() => bytesBody(LARGE))
+    const closed = new Promise<unknown>((resolve) => socket.once('close', resolve))
+    client.destroy()
+    await closed
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
