@@ -17,7 +17,7 @@ export interface Grant {
    * denies with 500.
    */
   allows(access: Access): boolean | Promise<boolean>
-  /** The names that `subject` may see, in one question per page of the catalog. Default: `allows` pull, per name. */
+  /** The names that `subject` may see in the catalog, in one question per page of it. Default: `allows` pull, per name. */
   visible?(names: readonly string[]): readonly string[] | Promise<readonly string[]>
 }
 

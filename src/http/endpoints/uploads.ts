@@ -3,7 +3,7 @@ import { RegistryError } from '../../errors.ts'
 import { algorithmOf, type Digest } from '../../spec/digest.ts'
 import { formatUploadRange } from '../../spec/range.ts'
 import type { Exchange } from '../exchange.ts'
-import { visibleTo } from '../grants.ts'
+import { pullableBy } from '../grants.ts'
 import { endedWhereTooLarge, withinBlobLimit } from '../limits/blob-bytes.ts'
 import type { HttpResponse } from '../message.ts'
 import { sizeInvalid, type UploadContent, uploadContentOf } from '../upload-content.ts'
@@ -138,7 +138,7 @@ async function mount(
 /** Every repository that the caller may pull from. */
 async function* sources({ backend, grant, context }: Exchange<'mountBlob'>): AsyncGenerator<string> {
   const all = backend.repositories({ ...context, withBlobsOnly: true })
-  for await (const names of visibleTo(grant, all, SOURCES_PER_QUESTION)) yield* names
+  for await (const names of pullableBy(grant, all, SOURCES_PER_QUESTION)) yield* names
 }
 
 /** Repositories about which a grant is asked at once. */
