@@ -7,7 +7,7 @@ import { silentLogger } from '../../../src/logger.ts'
 import { Registry } from '../../../src/registry.ts'
 import { collect, pushImage, readBlob } from '../../support/images.ts'
 import { expectRefusal } from '../support.ts'
-import { newCache, UpstreamDouble } from './support.ts'
+import { newCache, UpstreamDouble, until } from './support.ts'
 
 const backend = new Registry({ storage: memory() })
 
@@ -147,10 +147,10 @@ describe('pullThrough over two upstreams', () => {
   })
 
   it('mounts what is kept of an upstream into a repository of ours, by the name it is pulled under', async () => {
-    const { backend: cached, upstream } = newCache({ upstream: { singleNames: 'library' } })
+    const { backend: cached, upstream, local } = newCache({ upstream: { singleNames: 'library' } })
     const image = await pushImage(upstream.registry.repository('library/app'), ['layer'], { tags: ['v1'] })
     await readBlob(cached.repository('hub/app'), image.config.digest)
-    await readBlob(cached.repository('hub/app'), image.config.digest)
+    await until(async () => (await collect(local.repository('hub/library/app').blobs.list())).length === 1)
     const ours = cached.repository('team/app')
     await ours.blobs.mount(image.config.digest, 'hub/app')
     expect(await readBlob(ours, image.config.digest)).toContain('layer')
