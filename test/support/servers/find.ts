@@ -8,8 +8,12 @@ export function serversCache(): string {
   return WHARFAGE_SERVERS || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'wharfage-servers')
 }
 
+/** `WHARFAGE_SERVERS=/none`: as on a machine that has none of them, whatever is on PATH. */
+const NONE = '/none'
+
 /** The path of a server that is installed, on PATH or by `npm run servers`; undefined when it is nowhere. */
 export function findServer(command: string): string | undefined {
+  if (process.env.WHARFAGE_SERVERS === NONE) return undefined
   const directories = (process.env.PATH ?? '').split(delimiter).filter((directory) => directory !== '')
   return [...directories, join(serversCache(), 'bin')].map((directory) => join(directory, command)).find(isExecutable)
 }
