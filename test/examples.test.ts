@@ -122,6 +122,7 @@ describe('examples', () => {
         'image',
         'air-gap',
         'pull-through',
+        ...ACCESS,
       ]
         .map((name) => `${name}.js`)
         .sort(),
@@ -130,6 +131,7 @@ describe('examples', () => {
 })
 
 const MOUNTS = ['express', 'koa', 'fastify', 'hono']
+const ACCESS = ['sessions', 'identity-provider', 'mutual-tls', 'ci-tokens']
 const STORES = ['s3', 'azure', 'gcs', 'two-nodes']
 
 describe.each([...MOUNTS, 'node-http', 'driver'])('examples/%s.js', (name) => {

@@ -1,7 +1,7 @@
 import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import { checkChoice, checkOptions, kindOf } from '../arguments.ts'
 import type { BackendOf, HandlerOptions } from '../http/handler.ts'
-import { registryListener } from './node.ts'
+import { registryListener } from './node-listener.ts'
 import type { AdapterOptions } from './node-request.ts'
 import { readTlsFiles, secureContext, type TlsOptions, watchTlsFiles } from './tls-files.ts'
 
