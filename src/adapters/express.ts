@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { BackendOf, HandlerOptions } from '../http/handler.ts'
 import type { HttpHandler } from '../http/message.ts'
 import { mounted } from './mount-options.ts'
-import { type AdapterOptions, toNodeListener } from './node-listener.ts'
+import { toNodeListener } from './node-listener.ts'
+import type { AdapterOptions } from './node-request.ts'
 
 /** Middleware as Express and connect take it; structural, so that neither is a dependency, not even of the types. */
 export type ExpressMiddleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
