@@ -59,7 +59,7 @@ const head = (method: string, path: string, ...headers: string[]) =>
 
 const refusal: HttpResponse = { status: 401, headers: { 'www-authenticate': 'Basic' }, body: 'no entry' }
 
-describe('an early answer', () => {
+describe('N13: an early answer', () => {
   it('reaches each of 100 clients that send 50 MB without looking', async () => {
     const port = await serving(async () => refusal)
     const chunk = Buffer.alloc(64 * 1024)

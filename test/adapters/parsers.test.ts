@@ -49,7 +49,7 @@ const keepRaw = express.json({
   verify: (req, _res, bytes) => void Object.assign(req, { rawBody: bytes }),
 })
 
-describe('a body parser before the registry in Express', () => {
+describe('N07: a body parser before the registry in Express', () => {
   const json = { 'content-type': 'application/json' }
   const stream = { 'content-type': 'application/octet-stream' }
   const taken = 'the request body was already read'

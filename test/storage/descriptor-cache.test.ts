@@ -61,7 +61,7 @@ async function status(handler: HttpHandler, method: string, url: string): Promis
   return (await handler(requestOf(method, url)))?.status
 }
 
-describe('the descriptor cache', () => {
+describe('S04, CVE-2026-35172: the descriptor cache', () => {
   it('spares one of two calls of a HEAD and of a redirect, and never the one that validates', async () => {
     const { driver, ask } = await withBlob()
     expect([await ask('HEAD', 'team/a'), driver.taken()]).toEqual([200, 2])
@@ -81,7 +81,7 @@ describe('the descriptor cache', () => {
     expect([await ask('GET', 'team/a'), await ask('HEAD', 'team/b')]).toEqual([404, 200])
   })
 
-  // CVE-2026-35172: a push or pull elsewhere filled the cache, and what was deleted could be pulled again.
+  // A push or pull elsewhere filled the cache, and what was deleted could be pulled again.
   it.each([0, 60_000])(
     'brings nothing back that was deleted, whatever other repositories do (ttl %i)',
     async (linkTtlMs) => {

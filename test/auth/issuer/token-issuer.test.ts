@@ -156,7 +156,7 @@ describe('the token endpoint', () => {
 })
 
 describe('what a token is for', () => {
-  it('A08: is both asked for and allowed, whatever is asked for', async () => {
+  it('A08, CVE-2025-68944: is both asked for and allowed, whatever is asked for', async () => {
     const { access, tokenFor } = registry()
     expect(access).toBeDefined()
     const scope = fc
@@ -207,7 +207,7 @@ describe('what a token is for', () => {
     expect(await ask('GET', '/v2/', JSON.parse(text).token)).toEqual([200, undefined])
   })
 
-  it('A05: is not to delete where it is to push', async () => {
+  it('A05, GHSA-qg67-7m6v-qg25: is not to delete where it is to push', async () => {
     const { tokenFor, ask } = registry()
     const token = await tokenFor('repository:team/app:pull,push,delete', ALICE)
     expect(await ask('POST', '/v2/team/app/blobs/uploads/', token)).toEqual([202, undefined])
@@ -217,7 +217,7 @@ describe('what a token is for', () => {
     ])
   })
 
-  it('A06: is what somebody may at the time, not what they once might', async () => {
+  it('A06, CVE-2025-23208: is what somebody may at the time, not what they once might', async () => {
     let groups = ['team']
     const { tokenFor } = registry({ check: ({ username }) => ({ subject: username, groups }) })
     const actions = async () => decodeJwt(await tokenFor('repository:team/app:pull', ALICE)).access

@@ -21,7 +21,7 @@ it('is about 1,300 cases', () => {
   expect(CASES.length * MODES.length).toBeGreaterThanOrEqual(1300)
 })
 
-describe.each(MODES)('access control by $name', (mode) => {
+describe.each(MODES)('A07, CVE-2026-27771, CVE-2020-29662: access control by $name', (mode) => {
   const may = (principal: Principal, { needs }: Row) => mode.open || mode.may(principal).includes(needs)
   const allowed = CASES.filter(({ principal, row }) => may(principal, row))
   const refused = CASES.filter(({ principal, row }) => !may(principal, row))

@@ -112,7 +112,7 @@ describe('tokenAccess', () => {
     expect(decisions[0]?.details).toEqual({})
   })
 
-  it('CVE-2025-24976: takes no key from a token', async () => {
+  it('S03, CVE-2025-24976: takes no key from a token', async () => {
     const { ask } = registry()
     const { privateKey: key, publicKey } = OTHER_EC
     const known = rfc7638Thumbprint(EC.publicKey)

@@ -126,7 +126,7 @@ describe('a blob', () => {
   })
 })
 
-describe('100 who pull one blob that is not here', () => {
+describe('P07: 100 who pull one blob that is not here', () => {
   it('are one request to the upstream', async () => {
     const { here, upstream, digest, layer, cache } = await withLayer()
     const { opened, open } = gate()

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { client, requestOf } from '../support.ts'
 import { DIGEST, outcome, UUID } from './outcome.ts'
 
-describe('paths', () => {
+describe('S13, N06, CVE-2024-4956: paths', () => {
   it.each([
     ...[
       '/V2/',

@@ -54,7 +54,7 @@ describe('mountBlob', () => {
     expect((await (await withSource(mayOnly(...push, 'source:pull'))).send('POST', url)).status).toBe(201)
   })
 
-  it('A01: does not take what somebody sees in the catalog for what they may pull', async () => {
+  it('A01, CVE-2024-39897: does not take what somebody sees in the catalog for what they may pull', async () => {
     const grant: Grant = {
       subject: 'alice',
       allows: ({ name }) => name === 'team/app',

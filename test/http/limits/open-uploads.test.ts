@@ -148,7 +148,7 @@ describe('maxUploadsPerActor', () => {
   })
 })
 
-describe('uploadLifetimeMs', () => {
+describe('R-ORPH: uploadLifetimeMs', () => {
   const attempts = (session: Client, location: string): Promise<Answer>[] => [
     session.get(location),
     session.send('PATCH', location, { body: CONTENT }),

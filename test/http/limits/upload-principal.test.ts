@@ -36,8 +36,8 @@ function attempts({ send }: Client, location: string, from: string | undefined):
 
 const idOf = (location: string) => location.slice(location.lastIndexOf('/') + 1)
 
-describe('the upload of somebody', () => {
-  // Quay's CVE-2026-32589: an id was all that it took, whoever sent it and for whichever repository.
+describe('A09, CVE-2026-32589: the upload of somebody', () => {
+  // At Quay, an id was all that it took, whoever sent it and for whichever repository.
   it.each([
     ['another principal', 'bob', UPLOADS],
     ['nobody in particular', undefined, UPLOADS],

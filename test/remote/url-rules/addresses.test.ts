@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { isPublicAddress } from '../../../src/remote/transport/addresses.ts'
 
-describe('isPublicAddress', () => {
+describe('P02, CVE-2026-32591, CVE-2026-44492: isPublicAddress', () => {
   it.each([
     '8.8.8.8',
     '1.1.1.1',

@@ -43,7 +43,7 @@ function flood(rigged: Rig, code: number, headers: Record<string, string>, start
 
 const ONCE = { retries: { attempts: 1 } }
 
-describe('An endless answer', () => {
+describe('P06: an endless answer', () => {
   const DIGEST = digestOf(bytes('x'))
   const MANIFEST = { 'content-type': 'application/vnd.oci.image.manifest.v1+json', 'docker-content-digest': DIGEST }
   const JSON_TYPE = { 'content-type': 'application/json' }

@@ -26,7 +26,7 @@ const OWN = ['credentials', 'credentials', 'credentials', 'credentials', 'creden
 
 type Row = readonly [target: string, ...outcomes: readonly Outcome[]]
 
-describe('judgeUrl, named by a registry on https', () => {
+describe('P05: judgeUrl, named by a registry on https', () => {
   const RULES = urlRules(new URL('https://registry.example'), {
     realms: ['https://auth.example', 'https://10.0.0.8:8443'],
     origins: ['https://bucket.example', 'https://10.0.0.9'],

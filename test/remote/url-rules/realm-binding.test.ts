@@ -8,7 +8,7 @@ function receives(registry: string, realm: string, realms: readonly string[] = [
   return judgeUrl('realm', realm, url, urlRules(url, { realms })).credentials
 }
 
-describe('A token server is given credentials', () => {
+describe('P01, CVE-2026-33540, CVE-2026-12566: a token server is given credentials', () => {
   it.each([
     ['https://registry.example', 'https://registry.example/token'],
     ['https://registry.example:5000', 'https://registry.example:5000/token'],

@@ -58,7 +58,7 @@ async function lookedUp(resolve: ResolveName): Promise<unknown> {
   return address
 }
 
-describe('publicLookup, in a socket', () => {
+describe('P02, CVE-2026-2376: publicLookup, in a socket', () => {
   it('would reach the server otherwise', async () => {
     const lookup = resolver([LOOPBACK])
     const outgoing = request({

@@ -55,7 +55,7 @@ async function read(rigged: Rig): Promise<string | undefined> {
   return content && Buffer.from(content).toString()
 }
 
-describe('A redirect', () => {
+describe('P03, CVE-2025-21620: a redirect', () => {
   it.each([301, 302, 303, 307, 308])('with %i to another origin takes no credentials along', async (code) => {
     const { other, rigged } = await withOther(() => ({ body: 'hello' }))
     rigged.intercept = always(
@@ -296,7 +296,7 @@ describe('A token server', () => {
   })
 })
 
-describe('P04: the urls of a descriptor', () => {
+describe('P04, CVE-2020-15157: the urls of a descriptor', () => {
   it('are called by nobody', async () => {
     const other = await start(() => ({ body: 'hello' }))
     const rigged = await rig({ credentials: BOB, origins: [other.origin], realms: [other.origin] })
