@@ -1,9 +1,13 @@
-import { describe, expect, it } from 'vitest'
+import { expect } from 'vitest'
 import { client, requestOf } from '../support.ts'
+import { corpus } from './corpus.ts'
 import { DIGEST, outcome, UUID } from './outcome.ts'
 
-describe('S13, N06, CVE-2024-4956: paths', () => {
-  it.each([
+const rows = corpus('paths')
+
+rows(
+  'paths are not ours, spelled in another way',
+  [
     ...[
       '/V2/',
       '/v2%2f',
@@ -45,12 +49,16 @@ describe('S13, N06, CVE-2024-4956: paths', () => {
       '/v2\u2215',
     ],
     ...['/%2fv2/', '/%00/v2/', '/..%2fv2/', '/v2%00/', '/v2%20/', '/v2%3f', '/V2/_catalog', '/v2_catalog', '/_catalog'],
-  ])('are not ours, spelled in another way: %j', async (url) => {
+  ],
+  async (url) => {
     const { handler } = client()
     expect(await handler(requestOf('GET', url))).toBeUndefined()
-  })
+  },
+)
 
-  it.each([
+rows(
+  'paths are no endpoints',
+  [
     ...['/v2//', '/v2///', '/v2/./', '/v2/../', '/v2/%2e/', '/v2/..', '/v2/.', '/v2/%00', '/v2/ ', '/v2/;', '/v2/a;b/'],
     ...[
       '/v2/_catalog/',
@@ -112,11 +120,15 @@ describe('S13, N06, CVE-2024-4956: paths', () => {
       '/v2/_ping',
       '/v2/search',
     ],
-  ])('are no endpoints: %j', async (url) => {
+  ],
+  async (url) => {
     expect(await outcome('GET', url)).toEqual([404, 'NAME_UNKNOWN'])
-  })
+  },
+)
 
-  it.each([
+rows(
+  'paths have no such upload',
+  [
     `/v2/a/blobs/uploads/${UUID}%00`,
     '/v2/a/blobs/uploads/%2e%2e',
     '/v2/a/blobs/uploads/..',
@@ -134,21 +146,23 @@ describe('S13, N06, CVE-2024-4956: paths', () => {
     '/v2/a/blobs/uploads/constructor',
     '/v2/a/blobs/uploads/con',
     `/v2/a/blobs/uploads/${'x'.repeat(128)}`,
-  ])('have no such upload: %j', async (url) => {
+  ],
+  async (url) => {
     for (const method of ['GET', 'DELETE', 'PATCH']) {
       expect(await outcome(method, url)).toEqual([404, 'BLOB_UPLOAD_UNKNOWN'])
     }
     expect(await outcome('PUT', `${url}?digest=${DIGEST}`)).toEqual([404, 'BLOB_UPLOAD_UNKNOWN'])
-  })
+  },
+)
 
-  it.each(['TRACE', 'CONNECT', 'PROPFIND', 'get', 'Get', 'POSTX', '', '__proto__', 'constructor', 'PURGE', 'QUERY'])(
-    'are not asked for by %j',
-    async (method) => {
-      for (const url of ['/v2/', '/v2/_catalog', '/v2/a/tags/list', '/v2/a/manifests/x', `/v2/a/blobs/${DIGEST}`]) {
-        expect(await outcome(method, url)).toEqual([405, 'UNSUPPORTED'])
-      }
-      expect(await outcome(method, '/v2/a/blobs/uploads/')).toEqual([405, 'UNSUPPORTED'])
-      expect(await outcome(method, `/v2/a/blobs/uploads/${UUID}`)).toEqual([405, 'UNSUPPORTED'])
-    },
-  )
-})
+rows(
+  'paths are not asked for by',
+  ['TRACE', 'CONNECT', 'PROPFIND', 'get', 'Get', 'POSTX', '', '__proto__', 'constructor', 'PURGE', 'QUERY'],
+  async (method) => {
+    for (const url of ['/v2/', '/v2/_catalog', '/v2/a/tags/list', '/v2/a/manifests/x', `/v2/a/blobs/${DIGEST}`]) {
+      expect(await outcome(method, url)).toEqual([405, 'UNSUPPORTED'])
+    }
+    expect(await outcome(method, '/v2/a/blobs/uploads/')).toEqual([405, 'UNSUPPORTED'])
+    expect(await outcome(method, `/v2/a/blobs/uploads/${UUID}`)).toEqual([405, 'UNSUPPORTED'])
+  },
+)
