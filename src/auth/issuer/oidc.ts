@@ -3,9 +3,9 @@ import { consoleLogger, type Logger } from '../../logger.ts'
 import type { Identity } from '../identity.ts'
 import { checkIdentity } from '../identity-access.ts'
 import type { SigningAlgorithm } from '../token/algorithms.ts'
-import { checkKeyUrl, fetchText, remoteKeys } from '../token/jwks-url.ts'
+import { checkKeyUrl, fetchKeys, fetchText, remoteKeys } from '../token/jwks-url.ts'
 import { checkIssuer } from '../token/token-access.ts'
-import { keysOfJwks, type TokenKeys } from '../token/trusted-key.ts'
+import type { TokenKeys } from '../token/trusted-key.ts'
 import { type Claims, readHints, TokenError, type VerifyOptions, verifyToken } from '../token/verify-token.ts'
 
 /** Tokens that somebody else gives out to workloads, a CI system say, taken for a password. */
@@ -83,7 +83,7 @@ function discovered({ issuer }: OidcIssuer, { logger = consoleLogger }: { readon
   const load = async () => {
     const found = JSON.parse(await fetchText(url, 10_000)) as { readonly issuer?: unknown; readonly jwks_uri?: unknown }
     if (found.issuer !== issuer) throw new Error(`${url.href} is of another issuer`)
-    return keysOfJwks(await fetchText(checkKeyUrl('jwks_uri', String(found.jwks_uri)), 10_000))
+    return fetchKeys(checkKeyUrl('jwks_uri', String(found.jwks_uri)), 10_000, logger)
   }
   return remoteKeys({ load, name: issuer, maxAgeMs: HOUR_MS, cooldownMs: 30_000, logger, now: () => performance.now() })
 }

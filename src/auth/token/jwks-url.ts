@@ -26,7 +26,7 @@ export interface JwksUrlOptions {
 export function jwksUrl(options: JwksUrlOptions): TokenKeys {
   const { url, maxAgeMs, cooldownMs, timeoutMs, logger, now } = checked(options)
   return remoteKeys({
-    load: async () => keysOfJwks(await fetchText(url, timeoutMs)),
+    load: () => fetchKeys(url, timeoutMs, logger),
     ...{ name: url.href, maxAgeMs, cooldownMs, logger, now },
   })
 }
@@ -69,7 +69,9 @@ export function remoteKeys(options: {
 
   return {
     find: async (hint) => {
-      if (now() - loadedAt >= maxAgeMs) await refresh()
+      // One looks again; whoever has a key that is known need not wait for an answer that may never come.
+      const isOld = now() - loadedAt >= maxAgeMs
+      if (isOld && (loading === undefined || keys === undefined)) await refresh()
       const found = matching(keys ?? [], hint)
       if (found.length > 0) return found
       await refresh()
@@ -77,6 +79,11 @@ export function remoteKeys(options: {
       return matching(keys, hint)
     },
   }
+}
+
+/** @throws `Error` for anything but a JSON Web Key Set; a key of it that cannot be used is logged, and left out */
+export async function fetchKeys(url: URL, timeoutMs: number, logger: Logger): Promise<readonly TrustedKey[]> {
+  return keysOfJwks(await fetchText(url, timeoutMs), (err) => logger.warn({ err }, `a key of ${url.href} is left out`))
 }
 
 /** @throws `Error` for anything but 200 */

@@ -50,8 +50,14 @@ export function trustedKey(key: KeyObject, { id, algorithm }: { id?: string; alg
   return { key, ids, algorithms }
 }
 
-/** Keys of a JSON Web Key Set that signatures can be verified with; those for encryption are left out. */
-export function keysOfJwks(text: string): readonly TrustedKey[] {
+/**
+ * Keys of a JSON Web Key Set that signatures can be verified with; those for encryption are left out.
+ *
+ * @param leaveOut - told of each key that cannot be used, where somebody else publishes the set: the rest of it is good all the same
+ * @throws `Error` for what is no such set and, without `leaveOut`, for a key that cannot be used
+ * @see https://www.rfc-editor.org/rfc/rfc7517#section-5
+ */
+export function keysOfJwks(text: string, leaveOut?: (problem: Error) => void): readonly TrustedKey[] {
   let set: { readonly keys?: unknown } | null
   try {
     set = JSON.parse(text)
@@ -60,18 +66,38 @@ export function keysOfJwks(text: string): readonly TrustedKey[] {
   }
   const keys = set?.keys
   if (!Array.isArray(keys)) throw new Error('expected a JSON Web Key Set: { "keys": […] }')
-  return keys
-    .filter((jwk) => jwk?.use === undefined || jwk.use === 'sig')
-    .map((jwk: JsonWebKey & { readonly kid?: string; readonly alg?: string }, i) => {
-      if (jwk?.kty === 'oct') throw new Error(`keys[${i}] is a shared secret: tokens need a key pair`)
-      if (jwk?.d !== undefined) throw new Error(`keys[${i}] is a private key: only its public half belongs here`)
-      try {
-        const named = { ...(typeof jwk.kid === 'string' && { id: jwk.kid }), ...(jwk.alg && { algorithm: jwk.alg }) }
-        return trustedKey(createPublicKey({ key: jwk, format: 'jwk' }), named)
-      } catch (cause) {
-        throw new Error(`keys[${i}] cannot be used: ${(cause as Error).message}`, { cause })
-      }
+  return (keys as readonly (PublishedKey | null)[]).flatMap((jwk, i) => {
+    if (!isForSignatures(jwk)) return []
+    try {
+      return [keyOfJwk(jwk, `keys[${i}]`)]
+    } catch (error) {
+      if (leaveOut === undefined) throw error
+      leaveOut(error as Error)
+      return []
+    }
+  })
+}
+
+type PublishedKey = JsonWebKey & { readonly [Key in 'kid' | 'alg' | 'use' | 'key_ops']?: unknown }
+
+function isForSignatures(jwk: PublishedKey | null): boolean {
+  const { use = 'sig', key_ops: operations = ['verify'] } = jwk ?? {}
+  return use === 'sig' && Array.isArray(operations) && operations.includes('verify')
+}
+
+function keyOfJwk(jwk: PublishedKey | null, name: string): TrustedKey {
+  if (jwk?.kty === 'oct') throw new Error(`${name} is a shared secret: tokens need a key pair`)
+  // One that everybody may read signs for everybody.
+  if (jwk?.d !== undefined) throw new Error(`${name} is a private key: only its public half belongs here`)
+  try {
+    const { kid, alg } = jwk ?? {}
+    return trustedKey(createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' }), {
+      ...(typeof kid === 'string' && { id: kid }),
+      ...(alg !== undefined && { algorithm: String(alg) }),
     })
+  } catch (cause) {
+    throw new Error(`${name} cannot be used: ${(cause as Error).message}`, { cause })
+  }
 }
 
 /** @see https://www.rfc-editor.org/rfc/rfc7638 */

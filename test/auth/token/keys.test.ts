@@ -12,6 +12,7 @@ import { jwksFile } from '../../../src/auth/token/jwks-file.ts'
 import { type JwksUrlOptions, jwksUrl } from '../../../src/auth/token/jwks-url.ts'
 import { keysOfJwks, libtrustFingerprint, rfc7638Thumbprint } from '../../../src/auth/token/trusted-key.ts'
 import { silentLogger } from '../../../src/logger.ts'
+import { recordingLogger } from '../../http/support.ts'
 import { temporaryDirectories } from '../../support/temporary-directory.ts'
 import { EC, jwkOf, OTHER_EC, RSA } from './support.ts'
 
@@ -42,6 +43,11 @@ describe('key ids', () => {
   it('are libtrust fingerprints', () => {
     expect(libtrustFingerprint(EC.publicKey)).toMatch(/^([A-Z2-7]{4}:){11}[A-Z2-7]{4}$/)
     expect(libtrustFingerprint(EC.publicKey)).not.toBe(libtrustFingerprint(OTHER_EC.publicKey))
+    // The example of Docker's own specification of signed manifests.
+    const x = '3gAwX48IQ5oaYQAYSxor6rYYc_6yjuLCjtQ9LUakg4A'
+    const y = 't72ge6kIA1XOjqjVoEOiPPAURltJFBMGDSQvEGVB010'
+    const [key] = keysOfJwks(jwks({ kty: 'EC', crv: 'P-256', x, y }))
+    expect([...(key?.ids ?? [])]).toContain('OD6I:6DRK:JXEJ:KBM4:255X:NSAA:MUSF:E4VM:ZI6W:CUN2:L4Z6:LSF4')
   })
 
   it('choose among keys, and none does by algorithm', async () => {
@@ -70,6 +76,7 @@ describe('keysOfJwks', () => {
     [jwks({ kty: 'EC', crv: 'P-256' }), 'keys[0] cannot be used: '],
     [jwks(jwkOf(EC.publicKey, { alg: 'RS256' })), 'keys[0] cannot be used: a key of type ec for RS256 cannot be used'],
     ['{"keys":[null]}', 'keys[0] cannot be used: '],
+    [jwks(jwkOf(EC.publicKey, { use: 'enc' }), { kty: 'oct', k: 'AAAA' }), 'keys[1] is a shared secret'],
   ])('refuses %s', (text, message) => {
     expect(() => keysOfJwks(text)).toThrow(message)
   })
@@ -78,6 +85,8 @@ describe('keysOfJwks', () => {
     expect(
       keysOfJwks(jwks(jwkOf(EC.publicKey, { use: 'enc' }), jwkOf(OTHER_EC.publicKey, { use: 'sig' }))).length,
     ).toBe(1)
+    const forEncryption = jwkOf(RSA.publicKey, { key_ops: ['encrypt'] })
+    expect(keysOfJwks(jwks(forEncryption, jwkOf(EC.publicKey, { key_ops: ['verify'] }))).length).toBe(1)
   })
 })
 
@@ -85,10 +94,25 @@ describe('jwksUrl', () => {
   /** Publishes what `state` holds, and counts who comes for it. */
   async function publisher(options: Partial<JwksUrlOptions> = {}) {
     const state = { body: jwks(jwkOf(EC.publicKey, { kid: 'one' })), status: 200, headers: {}, fetches: 0 }
+    let held: ((answer: () => void) => void) | undefined
     const server = createServer((_, response) => {
       state.fetches++
-      response.writeHead(state.status, state.headers).end(state.body)
+      const answer = () => void response.writeHead(state.status, state.headers).end(state.body)
+      if (held === undefined) answer()
+      else held(answer)
     })
+    /** Answers the next fetch when it is told to. */
+    const hang = () => {
+      let answer = () => {}
+      const arrived = new Promise<void>((resolve) => {
+        held = (later) => {
+          held = undefined
+          answer = later
+          resolve()
+        }
+      })
+      return { arrived, answer: () => answer() }
+    }
     closers.push(() => server.close().closeAllConnections())
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -96,7 +120,7 @@ describe('jwksUrl', () => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`
     const keys = jwksUrl({ url, logger: silentLogger, now: () => clock.now, ...options })
     const has = async (kid: string) => (await keys.find({ ...ES, kid })).length === 1
-    return { state, clock, keys, has, url }
+    return { state, clock, keys, has, hang, url }
   }
 
   it('fetches once for many, and not before it has to', async () => {
@@ -139,6 +163,44 @@ describe('jwksUrl', () => {
     state.status = 200
     state.body = jwks(jwkOf(OTHER_EC.publicKey, { kid: 'two' }))
     clock.now += 30_000
+    expect(await has('one')).toBe(false)
+  })
+
+  it('holds up nobody whose key it has while it looks again', async () => {
+    const { has, clock, hang } = await publisher()
+    await has('one')
+    clock.now = 3_600_000
+    const { arrived, answer } = hang()
+    const first = has('one')
+    await arrived
+    expect(await has('one')).toBe(true)
+    answer()
+    expect(await first).toBe(true)
+  })
+
+  it.each([
+    ['a kind that nobody knows yet', { kty: 'AKP', alg: 'ML-DSA-44', pub: 'AAAA' }],
+    ['another curve', { kty: 'OKP', crv: 'X25519', x: 'hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo' }],
+    ['another algorithm', jwkOf(RSA.publicKey, { alg: 'RSA-OAEP' })],
+    ['a shared secret', { kty: 'oct', k: 'AAAA' }],
+    ['a private key', jwkOf(OTHER_EC.privateKey, { kid: 'leaked' })],
+    ['nothing', null],
+  ])('takes the others where a published key is of no use: %s', async (_, key) => {
+    const logger = recordingLogger()
+    const { state, has } = await publisher({ logger })
+    state.body = jwks(key as object, jwkOf(EC.publicKey, { kid: 'one' }))
+    expect(await has('one')).toBe(true)
+    expect(await has('leaked')).toBe(false)
+    expect(logger.lines.map(({ level, message }) => [level, message])).toEqual([
+      ['warn', expect.stringMatching(/^a key of http:.* is left out$/)],
+    ])
+  })
+
+  it('trusts nobody where the keys were taken away', async () => {
+    const { state, has, clock } = await publisher()
+    expect(await has('one')).toBe(true)
+    state.body = jwks()
+    clock.now = 3_600_000
     expect(await has('one')).toBe(false)
   })
 
