@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { checkAmount, checkOptions, kindOf } from '../../arguments.ts'
 import { RegistryError } from '../../errors.ts'
+import { headerOf } from '../../http/headers.ts'
+import type { HttpRequest } from '../../http/message.ts'
 import type { Access, AccessContext, AccessController, Grant } from '../access.ts'
 import { authorizationOf } from '../authorization.ts'
 import { type BearerChallenge, bearerChallenge } from '../challenge.ts'
@@ -44,7 +46,9 @@ export function tokenAccess(options: TokenAccessOptions): AccessController {
   return {
     authorize: async (request, required, context) => {
       const authorization = authorizationOf(request)
-      if (authorization.scheme !== 'bearer') throw refuse(required, context)
+      if (authorization.scheme !== 'bearer') {
+        throw refuse(required, context, isBearer(request) ? 'invalid_token' : undefined)
+      }
       let token = verified.get(authorization.token)
       if (token === undefined) {
         try {
@@ -66,6 +70,11 @@ export function tokenAccess(options: TokenAccessOptions): AccessController {
       return grant
     },
   }
+}
+
+/** Whether there was meant to be a token, if only one that cannot be read. */
+function isBearer(request: HttpRequest): boolean {
+  return /^bearer\b/i.test(headerOf(request, 'authorization') ?? '')
 }
 
 function grantOf({ subject, access }: VerifiedToken): Grant {

@@ -18,7 +18,7 @@ export interface VerifyOptions {
   readonly audience: string | readonly string[]
   /** How far clocks may be apart. */
   readonly leewaySeconds: number
-  /** The `typ` of the header, where it has to be a certain one. */
+  /** What the `typ` of the header has to be. Default: `JWT` or `at+jwt`, or none. */
   readonly type?: string
   /** Milliseconds since 1970. */
   readonly date: () => number
@@ -45,12 +45,16 @@ export class TokenError extends Error {
  */
 export async function verifyToken(token: string, options: VerifyOptions): Promise<Claims> {
   const { issuers, audience, leewaySeconds, type, date } = options
-  const { issuer, hint } = readHints(token)
+  const { issuer, hint, type: typed } = readHints(token)
   const trusted = issuers.find((one) => one.issuer === issuer)
   if (trusted === undefined) throw new TokenError('of an issuer that is not trusted')
   const { keys, algorithms = SIGNING_ALGORITHMS } = trusted
   if (!algorithms.some((each) => each === hint.alg))
     throw new TokenError('signed with an algorithm that is not allowed')
+  // RFC 8725 §3.11: an issuer may sign other things as well.
+  if (type === undefined && typed !== undefined && !BEARER_TYPES.includes(typed)) {
+    throw new TokenError('of a type that lets nobody in')
+  }
   const { jwtVerify } = await loadJose()
   const candidates = await keys.find(hint).catch((cause: unknown) => {
     throw new RegistryError('UNAVAILABLE', { message: 'tokens cannot be verified at the moment', cause })
@@ -63,6 +67,7 @@ export async function verifyToken(token: string, options: VerifyOptions): Promis
         ...{ clockTolerance: leewaySeconds, currentDate: new Date(date()), requiredClaims: ['exp'] },
         ...(type !== undefined && { typ: type }),
       })
+      if (Number(payload.iat ?? 0) > Math.floor(date() / 1000) + leewaySeconds) throw new TokenError('from the future')
       return payload
     } catch (error) {
       problem = error
@@ -73,19 +78,35 @@ export async function verifyToken(token: string, options: VerifyOptions): Promis
   })
 }
 
-/** The issuer that a token claims to be of, and how it claims to be signed: nothing in it is believed yet. */
-export function readHints(token: string): { readonly issuer: string; readonly hint: KeyHint } {
+/** In lower case, without the `application/` that may be before them. */
+const BEARER_TYPES: readonly string[] = ['jwt', 'at+jwt']
+
+/** What a token claims to be, of whom, and how signed: nothing in it is believed yet. */
+interface Hints {
+  readonly issuer: string
+  readonly hint: KeyHint
+  /** As in {@link BEARER_TYPES}. */
+  readonly type: string | undefined
+}
+
+/** @throws {@link TokenError} for what is no signed JSON Web Token */
+export function readHints(token: string): Hints {
   if (token.length > MAX_TOKEN_LENGTH) throw new TokenError(`longer than ${MAX_TOKEN_LENGTH} characters`)
   const [header, payload, signature, ...more] = token.split('.')
   if (signature === undefined || more.length > 0) throw new TokenError('not a signed JSON Web Token')
-  const { alg, kid, x5c } = decode(header)
+  const { alg, kid, typ, x5c } = decode(header)
   const { iss } = decode(payload)
   if (typeof alg !== 'string' || typeof iss !== 'string') throw new TokenError('without an algorithm, or an issuer')
   if (kid !== undefined && typeof kid !== 'string') throw new TokenError('with a key id that is no text')
+  if (typ !== undefined && typeof typ !== 'string') throw new TokenError('with a type that is no text')
   if (x5c !== undefined && !(Array.isArray(x5c) && x5c.every((one) => typeof one === 'string'))) {
     throw new TokenError('with certificates that are none')
   }
-  return { issuer: iss, hint: { alg, ...(kid !== undefined && { kid }), ...(x5c !== undefined && { x5c }) } }
+  return {
+    issuer: iss,
+    hint: { alg, ...(kid !== undefined && { kid }), ...(x5c !== undefined && { x5c }) },
+    type: typ?.toLowerCase().replace(/^application\//, ''),
+  }
 }
 
 function decode(part: string | undefined): Claims {

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type TokenAccessOptions, tokenAccess } from '../../../src/auth/token/token-access.ts'
 import { rfc7638Thumbprint } from '../../../src/auth/token/trusted-key.ts'
@@ -86,6 +87,11 @@ describe('tokenAccess', () => {
     ['never expires', { claims: { exp: undefined } }],
     ['expires at a text', { claims: { exp: String(NOW + 300) } }],
     ['is not good yet', { claims: { nbf: NOW + 61 } }],
+    ['is from the future', { claims: { iat: NOW + 61 } }],
+    ['is from a text', { claims: { iat: String(NOW) } }],
+    ['is for refreshing', { header: { typ: 'refresh+jwt' } }],
+    ['is for something else', { header: { typ: 'application/logout+jwt' } }],
+    ['is of a type that is no text', { header: { typ: 1 } }],
     ['is for another service', { claims: { aud: 'other.test' } }],
     ['is for a longer name', { claims: { aud: `${SERVICE}.evil.test` } }],
     ['is for no service', { claims: { aud: undefined } }],
@@ -108,8 +114,57 @@ describe('tokenAccess', () => {
 
   it('N16: does not look at a token of more than 16 KiB', async () => {
     const { ask, decisions } = registry()
-    expect(await ask(`Bearer ${await token({ claims: { x: 'x'.repeat(16 * 1024) } })}`)).toEqual([401, challenge()])
+    expect(await ask(`Bearer ${await token({ claims: { x: 'x'.repeat(16 * 1024) } })}`)).toEqual(INVALID)
     expect(decisions[0]?.details).toEqual({})
+  })
+
+  it.each(['Bearer a b', 'bearer é', 'BEARER ', 'Bearer', 'Bearer a, Bearer b'])(
+    'tells %j from no token at all',
+    async (authorization) => {
+      expect(await registry().ask(authorization)).toEqual(INVALID)
+    },
+  )
+
+  it.each([undefined, 'JWT', 'jwt', 'at+jwt', 'application/at+JWT'])('takes a token of type %s', async (typ) => {
+    expect(await registry().ask(`Bearer ${await token({ header: { typ } })}`)).toEqual(LET_IN)
+  })
+
+  it('takes no token that anything was changed in', async () => {
+    const good = await token()
+    const { ask } = registry()
+    const bytes = good.split('.').map((part) => Buffer.from(part, 'base64url'))
+    const position = fc.nat({ max: 2 }).chain((part) =>
+      fc.record({
+        part: fc.constant(part),
+        at: fc.nat({ max: (bytes[part]?.byteLength ?? 1) - 1 }),
+        bit: fc.nat({ max: 7 }),
+      }),
+    )
+    await fc.assert(
+      fc.asyncProperty(position, async ({ part, at, bit }) => {
+        const changed = bytes.map((one) => Buffer.from(one))
+        const one = changed[part] as Buffer
+        one[at] = (one[at] ?? 0) ^ (1 << bit)
+        expect(await ask(`Bearer ${changed.map((each) => each.toString('base64url')).join('.')}`)).toEqual(INVALID)
+      }),
+    )
+  })
+
+  it('refuses whatever else it is sent, and never fails', async () => {
+    const { ask } = registry()
+    const part = fc.oneof(
+      fc.string(),
+      fc.json().map((json) => Buffer.from(json).toString('base64url')),
+      fc
+        .record({ alg: fc.constantFrom('ES256', 'none', 'HS256', 7), kid: fc.anything() }, { requiredKeys: [] })
+        .map((header) => Buffer.from(JSON.stringify(header) ?? '').toString('base64url')),
+      fc.constant(Buffer.from(JSON.stringify({ iss: ISSUER, aud: SERVICE, exp: NOW + 300 })).toString('base64url')),
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(part, { maxLength: 5 }), async (parts) => {
+        expect(await ask(`Bearer ${parts.join('.')}`)).toEqual(INVALID)
+      }),
+    )
   })
 
   it('S03, CVE-2025-24976: takes no key from a token', async () => {
@@ -189,6 +244,8 @@ describe('tokenAccess', () => {
     ['behind the end', { exp: NOW - 60 }, INVALID],
     ['the beginning', { nbf: NOW + 60 }, LET_IN],
     ['before the beginning', { nbf: NOW + 61 }, INVALID],
+    ['its making', { iat: NOW + 60 }, LET_IN],
+    ['before its making', { iat: NOW + 61 }, INVALID],
   ])('lets clocks be a minute apart: %s', async (_, claims, expected) => {
     expect(await registry().ask(`Bearer ${await token({ claims })}`)).toEqual(expected)
   })
