@@ -91,7 +91,7 @@ async function openBucket(text: string, scheme: keyof typeof STORES): Promise<Op
     await driver.close?.()
     throw new CliError(`--storage ${text}: ${messageOf(error)}`, EXIT_FAILURE, { cause: error })
   }
-  return { driver, description: text.replace(/\?.*$/, '') }
+  return { driver, description: text.replace(/\?.*$/s, '') }
 }
 
 /** `file:./data`, `file:/data`, and the URL `file:///data`. @throws {@link CliError} */

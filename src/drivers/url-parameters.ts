@@ -49,12 +49,14 @@ export function readStorageUrl(
   text: string,
   scheme: string,
 ): { readonly url: URL; readonly container: string; readonly rootDirectory: { readonly rootDirectory?: string } } {
-  const [, container = '', path = ''] = new RegExp(`^${scheme}://([^/?#]+)/?([^?#]*)`).exec(text) ?? []
+  const start = `${scheme}://`
+  const rest = text.startsWith(start) ? text.slice(start.length) : ''
+  const [, container = '', path = ''] = /^([^/?#]+)\/?([^?#]*)/.exec(rest) ?? []
   if (container === '') throw new TypeError(`expected ${scheme}://NAME/PREFIX?…`)
   // Whoever writes a key here would find it in the list of processes, and in the log.
   if (container.includes('@')) throw new TypeError('credentials do not belong in the URL: see the documentation')
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || url.hash !== '') throw new TypeError(`expected ${scheme}://NAME/PREFIX?…`)
-  const prefix = decodeURIComponent(path).replace(/\/+$/, '')
+  const prefix = decodeURIComponent(path).replace(/(?<!\/)\/+$/, '')
   return { url, container, rootDirectory: prefix === '' ? {} : { rootDirectory: prefix } }
 }

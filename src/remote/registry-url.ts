@@ -34,7 +34,7 @@ export function parseRegistryAddress(text: string | URL): RegistryAddress {
   if (url.search !== '' || url.hash !== '')
     throw new TypeError(`${JSON.stringify(given)}: a registry's URL has no query`)
   if (DOCKER_HUB_NAMES.has(url.hostname)) return { name: DOCKER_HUB, url: new URL(DOCKER_HUB_API) }
-  url.pathname = url.pathname.replace(/\/+$/, '').replace(/\/v2$/, '')
+  url.pathname = url.pathname.replace(/(?<!\/)\/+$/, '').replace(/\/v2$/, '')
   return { name: url.host, url }
 }
 

@@ -21,7 +21,7 @@ export const registryLocation: LocationKind = {
     const { registry, repository, tag, digest } = readReference(text)
     const backend = await connect(registry, options)
     // Where both are given, the tag is only what the image was called.
-    const reference = digest ?? (/[:@][^/]*$/.test(text) ? tag : undefined)
+    const reference = digest ?? (/[:@][^/:@]*$/.test(text) ? tag : undefined)
     return {
       backend,
       repository,

@@ -47,7 +47,7 @@ export class AzureStore implements ObjectStore {
   constructor(options: AzureOptions) {
     this.partBytes = options.partBytes ?? PART_BYTES
     this.#container = options.containerClient ?? clientOf(options)
-    const root = (options.rootDirectory ?? '').replace(/^\/+|\/+$/g, '')
+    const root = (options.rootDirectory ?? '').replace(/^\/+|(?<!\/)\/+$/g, '')
     this.#root = root === '' ? '' : `${root}/`
     this.#signatures = new AzureSignatures(this.#container)
   }

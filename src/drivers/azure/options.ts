@@ -77,7 +77,7 @@ export function clientOf(options: AzureOptions): ContainerClient {
   const { container, connectionString, accountName, accountKey, sasToken, credential } = options
   const settings = { retryOptions: RETRIES }
   if (connectionString !== undefined) return new ContainerClient(connectionString, container, settings)
-  const service = (options.endpoint ?? `https://${accountName}.blob.core.windows.net`).replace(/\/+$/, '')
+  const service = (options.endpoint ?? `https://${accountName}.blob.core.windows.net`).replace(/(?<!\/)\/+$/, '')
   const url = `${service}/${encodeURIComponent(container)}`
   if (accountName !== undefined && accountKey !== undefined) {
     return new ContainerClient(url, new StorageSharedKeyCredential(accountName, accountKey), settings)

@@ -51,7 +51,7 @@ export class GcsStore implements ObjectStore {
     this.#bucket = (options.storage ?? clientOf(options)).bucket(options.bucket)
     this.#downloads = new GcsDownloads(this.#bucket)
     this.#endpoint = options.endpoint
-    const root = (options.rootDirectory ?? '').replace(/^\/+|\/+$/g, '')
+    const root = (options.rootDirectory ?? '').replace(/^\/+|(?<!\/)\/+$/g, '')
     this.#root = root === '' ? '' : `${root}/`
   }
 

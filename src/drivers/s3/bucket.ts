@@ -30,7 +30,7 @@ export class S3Bucket {
   constructor(client: S3Client, options: S3Options) {
     this.client = client
     this.name = options.bucket
-    const root = (options.rootDirectory ?? '').replace(/^\/+|\/+$/g, '')
+    const root = (options.rootDirectory ?? '').replace(/^\/+|(?<!\/)\/+$/g, '')
     this.root = root === '' ? '' : `${root}/`
     this.#options = options
   }

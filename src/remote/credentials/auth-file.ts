@@ -106,11 +106,11 @@ function readEntry(name: string, key: string, entry: unknown): Credentials | und
 
 /** Old clients filled the password up with NUL. */
 function decodeAuth(name: string, key: string, auth: string): Credentials {
-  const isBase64 = /^[A-Za-z0-9+/\s]+={0,2}\s*$/.test(auth)
+  const isBase64 = /^[A-Za-z0-9+/\s]+(?:={1,2}\s*)?$/.test(auth)
   const text = isBase64 ? Buffer.from(auth, 'base64').toString('utf8') : ''
   const colon = text.indexOf(':')
   if (colon < 1) throw unreadable(name, `the auth of its entry for ${key} is not the base64 of USER:PASSWORD`)
-  return { username: text.slice(0, colon), password: text.slice(colon + 1).replace(/\0+$/, '') }
+  return { username: text.slice(0, colon), password: text.slice(colon + 1).replace(/(?<!\0)\0+$/, '') }
 }
 
 export function objectIn(content: JsonObject, name: string): JsonObject {

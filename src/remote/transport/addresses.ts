@@ -8,7 +8,7 @@ import { BlockList, isIP } from 'node:net'
  * @see https://www.iana.org/assignments/iana-ipv6-special-registry
  */
 export function isPublicAddress(text: string): boolean {
-  const address = text.replace(/%.*$/, '') // a zone: fe80::1%eth0
+  const address = text.replace(/%.*$/s, '') // a zone: fe80::1%eth0
   const family = isIP(address)
   if (family === 4) return !NOT_PUBLIC_4.check(address, 'ipv4')
   if (family !== 6) return false

@@ -57,7 +57,7 @@ function linksAs(rewrite: (target: string) => string): Middleware {
     const response = await next(request)
     const link = response?.headers.link
     if (response === undefined || typeof link !== 'string') return response
-    return withHeaders(response, { link: link.replace(/<([^>]*)>/, (_, target: string) => `<${rewrite(target)}>`) })
+    return withHeaders(response, { link: link.replace(/<([^<>]*)>/, (_, target: string) => `<${rewrite(target)}>`) })
   }
 }
 
