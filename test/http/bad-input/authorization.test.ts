@@ -1,9 +1,24 @@
+import { createHmac, generateKeyPairSync, sign } from 'node:crypto'
 import { expect } from 'vitest'
 import { authorizationOf, MAX_AUTHORIZATION_LENGTH } from '../../../src/auth/authorization.ts'
 import { basicChallenge } from '../../../src/auth/challenge.ts'
 import { type CheckCredentials, identityAccess } from '../../../src/auth/index.ts'
+import { tokenAccess } from '../../../src/auth/token/token-access.ts'
 import { RegistryError } from '../../../src/errors.ts'
 import type { HttpRequest } from '../../../src/http/message.ts'
+import {
+  EC,
+  handmade,
+  ISSUER,
+  jwkOf,
+  keysOf,
+  NOW,
+  OTHER_EC,
+  RSA,
+  SERVICE,
+  type TokenFields,
+  token,
+} from '../../auth/token/support.ts'
 import { requestOf } from '../support.ts'
 import { corpus } from './corpus.ts'
 import { world } from './outcome.ts'
@@ -238,3 +253,225 @@ rows(
     expect(await attempt(undefined, `/v2/a/tags/list?${query}`)).toEqual([401, 'UNAUTHORIZED', CHALLENGE])
   },
 )
+
+// Bearer tokens, at a registry where alice's lets her pull from team/app.
+
+const REALM = 'https://issuer.test/token'
+const OTHER_RSA = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const SCOPED = `Bearer realm="${REALM}",service="${SERVICE}",scope="repository:team/app:pull"`
+
+const byToken = world({
+  refusalHeaders: {
+    'www-authenticate': /^Bearer realm="https:\/\/issuer\.test\/token",service="registry\.test"[a-z:/=,"_]*$/,
+  },
+  access: tokenAccess({
+    service: SERVICE,
+    realm: REALM,
+    issuers: [
+      { issuer: ISSUER, keys: keysOf(EC.publicKey, RSA.publicKey) },
+      { issuer: 'https://strict.test', keys: keysOf(RSA.publicKey), algorithms: ['PS256'] },
+    ],
+    date: () => NOW * 1000,
+  }),
+})
+
+async function bear(bearer: string): Promise<readonly unknown[]> {
+  const headers = { authorization: `Bearer ${bearer}` }
+  const { status, error, headers: answered } = await byToken.ask('GET', '/v2/team/app/tags/list', { headers })
+  return [status, error.code, answered['www-authenticate']]
+}
+
+const part = (value: unknown): string =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
+const PULL = { type: 'repository', name: 'team/app', actions: ['pull'] }
+const GOOD = { iss: ISSUER, sub: 'alice', aud: SERVICE, iat: NOW, nbf: NOW, exp: NOW + 300, access: [PULL] }
+
+/** What is signed in order, whatever it says. */
+function signed(header: unknown, payload: unknown): string {
+  const input = `${part(header)}.${part(payload)}`
+  const signature = sign('sha256', Buffer.from(input), { key: EC.privateKey, dsaEncoding: 'ieee-p1363' })
+  return `${input}.${signature.toString('base64url')}`
+}
+const ES256 = { alg: 'ES256', typ: 'JWT' }
+
+/** Signed with a secret that everybody knows: the text of the public key. */
+function confused(alg: string): string {
+  const input = `${part({ alg, typ: 'JWT' })}.${part(GOOD)}`
+  const secret = EC.publicKey.export({ type: 'spki', format: 'pem' })
+  return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`
+}
+
+const parts = (text: string) => text.split('.') as [string, string, string]
+
+/** A good token, spoilt by hand. */
+const spoilt = (how: (header: string, payload: string, signature: string) => string) => async () =>
+  how(...parts(await token()))
+
+const forged: readonly (readonly [string, () => string | Promise<string>])[] = [
+  // Forms
+  ['one part', () => 'abc'],
+  ['two parts', spoilt((header, payload) => `${header}.${payload}`)],
+  ['four parts', spoilt((...all) => `${all.join('.')}.x`)],
+  ['five parts, as if encrypted', () => 'a.b.c.d.e'],
+  ['dots alone', () => '..'],
+  ['a thousand dots', () => '.'.repeat(1000)],
+  ['no header', spoilt((_, payload, signature) => `.${payload}.${signature}`)],
+  ['no payload', spoilt((header, _, signature) => `${header}..${signature}`)],
+  ['no signature', spoilt((header, payload) => `${header}.${payload}.`)],
+  ['a header that is no base64', spoilt((_, payload, signature) => `~~.${payload}.${signature}`)],
+  ['a header that is no JSON', spoilt((_, payload, signature) => `${part('{')}.${payload}.${signature}`)],
+  ['a payload that is no JSON', () => signed(ES256, 'x')],
+  ['a header that is a list', () => signed([ES256], GOOD)],
+  ['a header that is null', () => signed('null', GOOD)],
+  ['a payload that is a list', () => signed(ES256, [GOOD])],
+  ['a payload that is a text', () => signed(ES256, '"x"')],
+  ['a payload that is null', () => signed(ES256, 'null')],
+  ['a header of 100,000 brackets', () => `${part('['.repeat(10_000))}.${part(GOOD)}.AAAA`],
+  // Signatures
+  [
+    'a signature of other content',
+    spoilt((header, _, signature) => `${header}.${part({ ...GOOD, sub: 'root' })}.${signature}`),
+  ],
+  [
+    'a signature of another header',
+    spoilt((_, payload, signature) => `${part({ ...ES256, x: 1 })}.${payload}.${signature}`),
+  ],
+  ['a signature cut off', spoilt((header, payload, signature) => `${header}.${payload}.${signature.slice(0, -4)}`)],
+  ['a signature with more behind it', spoilt((header, payload, signature) => `${header}.${payload}.${signature}AAAA`)],
+  ['a signature of zeros', spoilt((header, payload) => `${header}.${payload}.${'A'.repeat(86)}`)],
+  [
+    'a signature in ASN.1',
+    () => {
+      const input = `${part(ES256)}.${part(GOOD)}`
+      return `${input}.${sign('sha256', Buffer.from(input), EC.privateKey).toString('base64url')}`
+    },
+  ],
+  ['a key that is not trusted', () => token({ key: OTHER_EC.privateKey })],
+  ['the key of another algorithm', () => token({ header: { alg: 'RS256' }, key: OTHER_RSA.privateKey })],
+  // Algorithms
+  ['none', () => handmade({ alg: 'none' }, GOOD, '')],
+  ['None', () => handmade({ alg: 'None' }, GOOD, '')],
+  ['NONE, and a signature', () => handmade({ alg: 'NONE' }, GOOD)],
+  ['no algorithm', () => handmade({ typ: 'JWT' }, GOOD)],
+  ['null for an algorithm', () => handmade({ alg: null }, GOOD)],
+  ['an algorithm in a list', () => handmade({ alg: ['ES256'] }, GOOD)],
+  ['an algorithm in lower case', () => signed({ alg: 'es256' }, GOOD)],
+  ['a shared secret that is our public key', () => confused('HS256')],
+  ['a shared secret under our algorithm', () => confused('ES256')],
+  ['a shared secret of nothing', () => handmade({ alg: 'HS256' }, GOOD, createHmac('sha256', '').digest('base64url'))],
+  ['an algorithm of the key’s other family', () => signed({ alg: 'RS256' }, GOOD)],
+  ['an algorithm of another curve', () => signed({ alg: 'ES384' }, GOOD)],
+  ['an algorithm that is a path', () => handmade({ alg: '../../none' }, GOOD)],
+  ['an algorithm of every object', () => handmade({ alg: '__proto__' }, GOOD)],
+  [
+    'an algorithm that the issuer does not use',
+    () => token({ claims: { iss: 'https://strict.test' }, header: { alg: 'RS256' }, key: RSA.privateKey }),
+  ],
+  // Headers
+  ['its own key', () => token({ header: { jwk: jwkOf(OTHER_EC.publicKey) }, key: OTHER_EC.privateKey })],
+  ['a URL of keys', () => token({ header: { jku: 'https://evil.test/keys' }, key: OTHER_EC.privateKey })],
+  ['a URL of certificates', () => token({ header: { x5u: 'file:///etc/ssl/cert.pem' }, key: OTHER_EC.privateKey })],
+  ['certificates that are none', () => signed({ ...ES256, x5c: 'x' }, GOOD)],
+  ['certificates of numbers', () => signed({ ...ES256, x5c: [1] }, GOOD)],
+  ['a key id that nobody has', () => token({ header: { kid: 'x' } })],
+  ['a key id that is a path', () => token({ header: { kid: '../../../../dev/null' } })],
+  ['a key id of SQL', () => token({ header: { kid: "x' UNION SELECT 'key" } })],
+  ['a key id that is empty', () => token({ header: { kid: '' } })],
+  ['a key id that is a number', () => signed({ ...ES256, kid: 1 }, GOOD)],
+  ['a key id that is an object', () => signed({ ...ES256, kid: { x: 1 } }, GOOD)],
+  ['a header that has to be understood', () => token({ header: { crit: ['x'], x: 1 } })],
+  ['an empty list of what has to be understood', () => signed({ ...ES256, crit: [] }, GOOD)],
+  ['a payload that is not encoded', () => signed({ ...ES256, b64: false, crit: ['b64'] }, GOOD)],
+  ['a type that is no token of access', () => token({ header: { typ: 'id_token+jwt' } })],
+  ['a type that is an event', () => token({ header: { typ: 'secevent+jwt' } })],
+  ['a type that is a number', () => signed({ ...ES256, typ: 1 }, GOOD)],
+  // Issuers, and whom it is for
+  ['no issuer', () => token({ claims: { iss: undefined } })],
+  ['an issuer that is empty', () => token({ claims: { iss: '' } })],
+  ['an issuer nobody trusts', () => token({ claims: { iss: 'https://evil.test' } })],
+  ['an issuer with a slash more', () => token({ claims: { iss: `${ISSUER}/` } })],
+  ['an issuer in upper case', () => token({ claims: { iss: ISSUER.toUpperCase() } })],
+  ['an issuer in a list', () => token({ claims: { iss: [ISSUER] } })],
+  ['an issuer of another’s key', () => token({ claims: { iss: 'https://strict.test' } })],
+  ['no audience', () => token({ claims: { aud: undefined } })],
+  ['an audience that is empty', () => token({ claims: { aud: '' } })],
+  ['no audience in a list', () => token({ claims: { aud: [] } })],
+  ['another audience', () => token({ claims: { aud: 'other.test' } })],
+  ['an audience that ours begins with', () => token({ claims: { aud: 'registry' } })],
+  ['an audience that begins with ours', () => token({ claims: { aud: `${SERVICE}.evil.test` } })],
+  ['any audience', () => token({ claims: { aud: '*' } })],
+  ['an audience in an object', () => token({ claims: { aud: { [SERVICE]: true } } })],
+  // Times
+  ['no end', () => token({ claims: { exp: undefined } })],
+  ['an end that is past', () => token({ claims: { exp: NOW - 61 } })],
+  ['an end that is just past', () => token({ claims: { exp: NOW - 60 } })],
+  ['an end in 1970', () => token({ claims: { exp: 0 } })],
+  ['an end before that', () => token({ claims: { exp: -1 } })],
+  ['an end in a text', () => token({ claims: { exp: String(NOW + 300) } })],
+  ['an end that is null', () => token({ claims: { exp: null } })],
+  ['an end beyond all numbers', () => signed(ES256, JSON.stringify(GOOD).replace(String(NOW + 300), '-1e400'))],
+  ['a beginning that is to come', () => token({ claims: { nbf: NOW + 61 } })],
+  ['a beginning in a text', () => token({ claims: { nbf: 'now' } })],
+  ['made in the future', () => token({ claims: { iat: NOW + 61 } })],
+  ['made at a time in a text', () => token({ claims: { iat: 'now' } })],
+  // What it is for
+  ['a subject that is a number', () => token({ claims: { sub: 1 } })],
+  ['a subject that is an object', () => token({ claims: { sub: { name: 'root' } } })],
+  ['access in a text', () => token({ claims: { access: 'repository:team/app:pull' } })],
+  ['access in an object', () => token({ claims: { access: PULL } })],
+  ['access of texts', () => token({ claims: { access: ['repository:team/app:pull'] } })],
+  ['access of null', () => token({ claims: { access: [null] } })],
+  ['access without actions', () => token({ claims: { access: [{ ...PULL, actions: undefined }] } })],
+  ['actions in a text', () => token({ claims: { access: [{ ...PULL, actions: 'pull' }] } })],
+  ['actions that are numbers', () => token({ claims: { access: [{ ...PULL, actions: [1] }] } })],
+  ['a name in a list', () => token({ claims: { access: [{ ...PULL, name: ['team/app'] }] } })],
+  ['1,001 entries', () => token({ claims: { access: Array(1001).fill({ ...PULL, name: 'a' }) } })],
+]
+
+rows('a token is worth nothing', forged, async ([, make]) => {
+  expect(await bear(await make())).toEqual([401, 'UNAUTHORIZED', `${SCOPED},error="invalid_token"`])
+})
+
+const narrow: readonly (readonly [string, readonly unknown[] | undefined])[] = [
+  ['no claim', undefined],
+  ['nothing', []],
+  ['push', [{ ...PULL, actions: ['push'] }]],
+  ['no actions', [{ ...PULL, actions: [] }]],
+  ['PULL', [{ ...PULL, actions: ['PULL'] }]],
+  ['two actions in one', [{ ...PULL, actions: ['pull,push'] }]],
+  ['another repository', [{ ...PULL, name: 'team/app2' }]],
+  ['what is above', [{ ...PULL, name: 'team' }]],
+  ['what is below', [{ ...PULL, name: 'team/app/x' }]],
+  ['a pattern', [{ ...PULL, name: 'team/*', actions: ['*'] }]],
+  ['everything', [{ ...PULL, name: '*', actions: ['*'] }]],
+  ['a climb', [{ ...PULL, name: 'team/x/../app' }]],
+  ['a slash at the end', [{ ...PULL, name: 'team/app/' }]],
+  ['upper case', [{ ...PULL, name: 'Team/App' }]],
+  ['another type', [{ ...PULL, type: 'registry' }]],
+  ['a plugin', [{ ...PULL, type: 'repository(plugin)' }]],
+  ['the actions in the name', [{ ...PULL, name: 'team/app:pull' }]],
+  ['a type that brings the name along', [{ type: 'repository:team/app', name: '', actions: ['pull'] }]],
+]
+
+rows('a token is good, and for something else', narrow, async ([, access]) => {
+  const bearer = await token({ claims: { access } })
+  expect(await bear(bearer)).toEqual([401, 'UNAUTHORIZED', `${SCOPED},error="insufficient_scope"`])
+})
+
+const accepted: readonly (readonly [string, TokenFields])[] = [
+  ['as it should be', {}],
+  ['signed with RSA', { header: { alg: 'PS512' }, key: RSA.privateKey }],
+  ['without a type', { header: { typ: undefined } }],
+  ['of a type in full', { header: { typ: 'application/AT+JWT' } }],
+  ['without a subject', { claims: { sub: undefined } }],
+  ['whose end is just not past', { claims: { exp: NOW - 59 } }],
+  ['that begins in a minute', { claims: { nbf: NOW + 60 } }],
+  ['for several audiences', { claims: { aud: ['other.test', SERVICE] } }],
+  ['for all actions', { claims: { access: [{ ...PULL, actions: ['*'] }] } }],
+  ['with actions nobody knows', { claims: { access: [{ ...PULL, actions: ['fly', 'pull'] }] } }],
+  ['with keys that are not looked at', { header: { jku: 'https://evil.test', jwk: {} } }],
+]
+
+rows('a token is taken', accepted, async ([, fields]) => {
+  expect(await bear(await token(fields))).toEqual([404, 'NAME_UNKNOWN', undefined])
+})

@@ -8,7 +8,7 @@ export const AT_LEAST = {
   parameters: 100,
   headers: 150,
   manifests: 250,
-  authorization: 140,
+  authorization: 180,
   sockets: 80,
   paths: 100,
 } as const
