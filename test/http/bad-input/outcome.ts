@@ -47,7 +47,7 @@ export function world({ refusalHeaders = {}, ...options }: WorldOptions = {}): W
       const problems = [
         answer.status >= 500 && `status: ${answer.status}`,
         answer.status >= 400 && complaint(answer, method, { allow: /^[A-Z]+(, [A-Z]+)*$/, ...refusalHeaders }),
-        answer.status >= 400 && !isSame(await contentsOf(storage), before) && 'something was written',
+        answer.status >= 400 && !areEqual(await contentsOf(storage), before) && 'something was written',
         (await send('OPTIONS', '/v2/')).status !== 204 && 'the next request is not answered',
       ].filter((problem) => typeof problem === 'string')
       if (problems.length > 0) throw new Error(`${method} ${url}: ${problems.join('; ')}`)
@@ -64,13 +64,21 @@ export async function outcome(method: string, url: string, options: SendOptions 
 
 const empty = world()
 
-async function contentsOf(storage: MemoryDriver): Promise<Readonly<Record<string, string>>> {
-  const contents: Record<string, string> = {}
+async function contentsOf(storage: MemoryDriver): Promise<ReadonlyMap<string, Uint8Array>> {
+  const contents = new Map<string, Uint8Array>()
   for await (const { key } of storage.list('')) {
     if (key === FORMAT_MARKER) continue // who writes here: not about any request
-    contents[key] = Buffer.from((await storage.get(key)).content).toString('base64')
+    contents.set(key, (await storage.get(key)).content)
   }
   return contents
+}
+
+function areEqual(one: ReadonlyMap<string, Uint8Array>, other: ReadonlyMap<string, Uint8Array>): boolean {
+  const isThere = ([key, content]: readonly [string, Uint8Array]) => {
+    const found = other.get(key)
+    return found !== undefined && Buffer.compare(found, content) === 0
+  }
+  return one.size === other.size && [...one].every(isThere)
 }
 
 /** What is wrong with a refusal. Plain comparisons: matchers would cost more than everything else of the corpus. */
