@@ -12,7 +12,10 @@ export interface TlsOptions {
   readonly clientCa?: string | URL
   /** Whether a client without such a certificate is served all the same, as somebody unknown. Default: `require`. */
   readonly clientCertificates?: 'require' | 'request'
-  /** File with the certificates that those authorities have revoked; PEM. */
+  /**
+   * File with the lists of certificates that those authorities have revoked; PEM. One of each authority: without its list, or with one
+   * that is out of date, none of its certificates is taken.
+   */
   readonly crl?: string | URL
   /** Default: `TLSv1.2`. */
   readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
@@ -24,8 +27,10 @@ export interface TlsOptions {
 export interface TlsContent {
   readonly cert: string
   readonly key: string
-  readonly ca?: string
-  readonly crl?: string
+  /** One certificate each, as the next are. */
+  readonly ca?: string[]
+  /** Of several lists in one text, Node reads the first. */
+  readonly crl?: string[]
 }
 
 /**
@@ -33,28 +38,38 @@ export interface TlsContent {
  *
  * @throws `Error` that says which file cannot be used, and why
  */
-export async function readTlsFiles(options: TlsOptions, now: () => number = Date.now): Promise<TlsContent> {
+export async function readTlsFiles(options: TlsOptions): Promise<TlsContent> {
+  const { clientCa, crl: crlFile } = options
   const [cert, key, ca, crl] = await Promise.all([
     read('certificate', options.cert),
     read('key', options.key),
-    options.clientCa && read('client authorities', options.clientCa),
-    options.crl && read('revoked certificates', options.crl),
+    clientCa === undefined ? undefined : read('client authorities', clientCa),
+    crlFile === undefined ? undefined : read('revoked certificates', crlFile),
   ])
-  const certificate = readCertificate(options.cert, cert)
-  if (!certificate.checkPrivateKey(readKey(options.key, key))) {
+  if (!readCertificate(options.cert, cert).checkPrivateKey(readKey(options.key, key))) {
     throw new Error(`the key ${options.key} is not that of the certificate ${options.cert}`)
   }
-  if (new Date(certificate.validTo).getTime() < now()) {
-    throw new Error(`the certificate ${options.cert} has expired: it was valid until ${certificate.validTo}`)
+  const content = {
+    cert,
+    key,
+    ...(clientCa !== undefined && ca !== undefined && { ca: readAuthorities(clientCa, ca) }),
+    ...(crlFile !== undefined && crl !== undefined && { crl: blocksOf(crlFile, crl, 'X509 CRL') }),
   }
-  if (ca) readCertificate(options.clientCa ?? '', ca)
-  const content = { cert, key, ...(ca && { ca }), ...(crl && { crl }) }
   try {
     createSecureContext(secureContext(content, options))
   } catch (cause) {
     throw new Error(`the TLS files cannot be used: ${(cause as Error).message}`, { cause })
   }
   return content
+}
+
+/** What clients have against the dates of the certificate. It is served all the same: they say so, and some do not look. */
+function dateProblem({ cert }: TlsContent, file: string | URL): string | undefined {
+  const { validFrom, validTo } = new X509Certificate(cert)
+  if (Date.parse(validTo) < Date.now()) return `the certificate ${file} has expired: it was valid until ${validTo}`
+  if (Date.parse(validFrom) > Date.now())
+    return `the certificate ${file} is not valid yet: it will be from ${validFrom}`
+  return undefined
 }
 
 /** For `server.setSecureContext`, which forgets what it is not told again. */
@@ -77,12 +92,20 @@ export function watchTlsFiles(
   let current = JSON.stringify(first)
   let problem: string | undefined
   let looking = false
+  let warning: string | undefined
+  const checkDates = (content: TlsContent) => {
+    const found = dateProblem(content, options.cert)
+    if (found !== undefined && found !== warning) logger.warn({ cert: String(options.cert) }, found)
+    warning = found
+  }
+  checkDates(first)
   const look = async () => {
     if (looking) return
     looking = true
     try {
       const content = await readTlsFiles(options)
       problem = undefined
+      checkDates(content)
       if (JSON.stringify(content) === current) return
       current = JSON.stringify(content)
       use(content)
@@ -116,6 +139,23 @@ function readCertificate(file: string | URL, pem: string): X509Certificate {
   } catch (cause) {
     throw new Error(`${file} is no certificate in PEM: -----BEGIN CERTIFICATE-----`, { cause })
   }
+}
+
+/** As {@link blocksOf}. */
+function readAuthorities(file: string | URL, pem: string): string[] {
+  const blocks = blocksOf(file, pem, 'CERTIFICATE')
+  for (const block of blocks) readCertificate(file, block)
+  return blocks
+}
+
+/**
+ * The blocks of a PEM file, each of them whole. Of an empty file, as one is for a moment that is being written, that is an error: Node
+ * takes no authorities for those that browsers trust, and no list for nothing revoked.
+ */
+function blocksOf(file: string | URL, pem: string, label: string): string[] {
+  const blocks = pem.match(new RegExp(`-----BEGIN ${label}-----[^-]+-----END ${label}-----`, 'g')) ?? []
+  if (blocks.length > 0 && blocks.length === pem.split('-----BEGIN ').length - 1) return blocks
+  throw new Error(`${file} does not consist of PEM blocks that begin with -----BEGIN ${label}-----`)
 }
 
 /** Without the reason of what failed: it may quote the key. */

@@ -3,13 +3,15 @@ import { checkChoice, checkOptions, kindOf } from '../arguments.ts'
 import type { BackendOf, HandlerOptions } from '../http/handler.ts'
 import { registryListener } from './node-listener.ts'
 import type { AdapterOptions } from './node-request.ts'
-import { readTlsFiles, secureContext, type TlsOptions, watchTlsFiles } from './tls-files.ts'
+import { handleConnections } from './tls-connections.ts'
+import { readTlsFiles, secureContext, type TlsContent, type TlsOptions, watchTlsFiles } from './tls-files.ts'
 
 export type { TlsOptions } from './tls-files.ts'
 
 /**
  * A server of nothing but a registry, over TLS, not yet listening: HTTP/2 to whoever speaks it, HTTP/1.1 to the rest. Certificates are
- * read again when their files change, without losing a connection.
+ * read again when their files change, without losing a connection; where the authorities or what they revoked have changed, connections
+ * end with the requests that are running.
  *
  * @throws `Error` that says which file cannot be used; `TypeError` for options that make no sense
  */
@@ -18,20 +20,24 @@ export async function createTlsRegistryServer(
   { tls, ...options }: HandlerOptions & AdapterOptions & { readonly tls: TlsOptions },
 ): Promise<Http2SecureServer> {
   checkTls(tls)
-  const listener = registryListener(registry, options)
   const content = await readTlsFiles(tls)
-  const server = createSecureServer(
-    {
-      ...secureContext(content, tls),
-      allowHTTP1: true,
-      requestCert: tls.clientCa !== undefined,
-      rejectUnauthorized: tls.clientCa !== undefined && tls.clientCertificates !== 'request',
-    },
-    listener,
-  ).on('checkContinue', listener)
+  const server = createSecureServer({
+    ...secureContext(content, tls),
+    allowHTTP1: true,
+    requestCert: tls.clientCa !== undefined,
+    rejectUnauthorized: tls.clientCa !== undefined && tls.clientCertificates !== 'request',
+  })
+  const connections = handleConnections(server, registryListener(registry, options))
   // Not in its types: those of HTTP/1.1, as `createRegistryServer` has them.
   Object.assign(server, { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 75_000 })
-  const use = (changed: typeof content) => server.setSecureContext(secureContext(changed, tls))
+  let trusted = String([content.ca, content.crl])
+  const use = (changed: TlsContent) => {
+    server.setSecureContext(secureContext(changed, tls))
+    // Whoever is let in by a certificate is so for as long as the connection lasts: for days, with HTTP/2.
+    const trusts = String([changed.ca, changed.crl])
+    if (trusts !== trusted) connections.retire()
+    trusted = trusts
+  }
   const stop = watchTlsFiles(tls, content, use, options.logger)
   return server.on('close', stop)
 }
@@ -40,8 +46,9 @@ function checkTls(tls: TlsOptions): void {
   checkOptions('"tls"', tls, {
     ...{ cert: true, key: true, clientCa: true, clientCertificates: true, crl: true, minVersion: true, reloadMs: true },
   })
-  for (const name of ['cert', 'key'] as const) {
+  for (const name of ['cert', 'key', 'clientCa', 'crl'] as const) {
     const file = tls?.[name]
+    if (file === undefined && (name === 'clientCa' || name === 'crl')) continue
     if ((typeof file === 'string' && file !== '') || file instanceof URL) continue
     throw new TypeError(`the option "tls.${name}" must be the path of a PEM file, not ${kindOf(file)}`)
   }
