@@ -87,10 +87,14 @@ function plainConnections(server: Server): Connections {
   }
 }
 
+/** How long a client may take to close its side of a connection after us, so that it gets to read the last answer. */
+const LINGER_MS = 1000
+
 /** A server of both versions closes none by itself. */
 function secureConnections(server: Http2SecureServer): Connections {
   const sockets = new Set<Socket>()
   const sessions = new Set<ServerHttp2Session>()
+  const idle = new Set<TLSSocket>()
   /** How many requests are being answered, by connection of HTTP/1.1. */
   const busy = new Map<Socket, number>()
   // Before the handshake as well: nobody may ever begin it.
@@ -98,8 +102,9 @@ function secureConnections(server: Http2SecureServer): Connections {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  const idle = new Set<TLSSocket>()
   server.on('secureConnection', (socket: TLSSocket) => {
+    // A client whose answer nobody reads keeps its side open for good.
+    socket.once('finish', () => setTimeout(() => socket.destroy(), LINGER_MS).unref())
     if (socket.alpnProtocol === 'h2') return
     idle.add(socket)
     socket.once('close', () => idle.delete(socket))
@@ -123,6 +128,7 @@ function secureConnections(server: Http2SecureServer): Connections {
     closeIdle: () => {
       for (const session of sessions) session.close() // when its streams are done
       for (const socket of idle) if (!busy.has(socket)) socket.destroy()
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
     },
     closeAll: () => {
       for (const socket of sockets) socket.destroy()

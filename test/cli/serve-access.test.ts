@@ -2,9 +2,11 @@ import { once } from 'node:events'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { connect as connectHttp2 } from 'node:http2'
 import { request } from 'node:https'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { generate } from 'selfsigned'
 import { describe, expect, it } from 'vitest'
+import { digestOf } from '../../src/spec/digest.ts'
 import { COMMAND, RunningCommand } from '../support/server-process.ts'
 import { temporaryDirectories } from '../support/temporary-directory.ts'
 
@@ -156,9 +158,39 @@ describe('wharfage serve --tls-cert', () => {
     sent.end()
     const [response] = await once(sent, 'response')
     expect(response.resume().statusCode).toBe(200)
+    // Nor for a connection on which no handshake was begun.
+    const unused = connect(Number(url.port), url.hostname).on('error', () => {})
+    await once(unused, 'connect')
     expect(await stop(server)).toBe(0)
     expect(server.stderr).toBe('')
     session.destroy()
+    unused.destroy()
+  })
+
+  it('lets pushes finish that are running when it is asked to end', async () => {
+    const content = await certificate()
+    await using server = serve(await files(content), '--tls-cert', 'cert.pem', '--tls-key', 'key.pem')
+    const { origin } = new URL(await server.listening())
+    const trust = { ca: content['cert.pem'], servername: 'localhost' }
+    const body = Buffer.from('sent in two halves')
+    const path = `/v2/a/blobs/uploads/?digest=${digestOf(body)}`
+    const headers = { 'content-length': body.length, expect: '100-continue' }
+    const session = connectHttp2(origin, trust)
+    const stream = session.request({ ...headers, ':method': 'POST', ':path': path })
+    const sent = request(origin + path, { ...trust, method: 'POST', headers })
+    sent.flushHeaders()
+    await Promise.all([stream, sent].map((outgoing) => once(outgoing, 'continue')))
+    const isClosed = once(session, 'close')
+    server.kill('SIGTERM')
+    await server.says('stopping when 2 running request(s) are done')
+    const answers = Promise.all([once(stream, 'response'), once(sent, 'response')])
+    for (const outgoing of [stream, sent]) outgoing.end(body)
+    const [[answered], [response]] = await answers
+    expect([answered[':status'], response.statusCode]).toEqual([201, 201])
+    stream.resume()
+    response.resume()
+    expect(await server.exit).toEqual({ code: 0, signal: null })
+    await isClosed
   })
 
   it('lets in who has a certificate', async () => {
