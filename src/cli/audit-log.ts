@@ -1,4 +1,4 @@
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, type WriteStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Audit } from '../http/audit.ts'
 import { CliError, messageOf } from './cli-error.ts'
@@ -9,23 +9,75 @@ export interface AuditLog {
 }
 
 /**
- * Each decision as a line of JSON, at the end of `file` or, for `-`, on standard output. What cannot be written is told on standard error.
+ * Each decision as a line of JSON, at the end of `file` or, for `-`, on standard output. A file is opened anew on SIGHUP, after which it
+ * may have been renamed. What cannot be written is told on standard error, and missing; nobody has to wait for it.
  *
  * @throws {@link CliError}
  */
 export async function openAuditLog(file: string): Promise<AuditLog> {
-  if (file === '-') return { write: (decision) => void process.stdout.write(line(decision)), close: async () => {} }
+  const told = createTold()
+  if (file === '-') return onStandardOutput(told)
   try {
     // Who asks for what is nobody else's business.
     await (await open(file, 'a', 0o600)).close()
   } catch (cause) {
     throw new CliError(`--audit-log ${file}: ${messageOf(cause)}`, undefined, { cause })
   }
-  const stream = createWriteStream(file, { flags: 'a', mode: 0o600 })
-  stream.on('error', (error) => console.error(`wharfage: the audit log cannot be written: ${error.message}`))
+  let stream: WriteStream | undefined
+  /** A line that was written in part must not swallow the next. */
+  let lead = ''
+  const openStream = () => {
+    const opened = createWriteStream(file, { flags: 'a', mode: 0o600 })
+    opened.on('error', () => {
+      lead = '\n'
+      if (stream === opened) stream = undefined
+    })
+    return opened
+  }
+  const reopen = () => {
+    stream?.end()
+    stream = undefined
+  }
+  process.on('SIGHUP', reopen)
   return {
-    write: (decision) => void stream.write(line(decision)),
-    close: () => new Promise((resolve) => void stream.end(() => resolve())),
+    write: (decision) => {
+      stream ??= openStream()
+      stream.write(lead + line(decision), told)
+      lead = ''
+    },
+    close: async () => {
+      process.off('SIGHUP', reopen)
+      const last = stream
+      if (last !== undefined) await new Promise<void>((resolve) => void last.end(() => resolve()))
+    },
+  }
+}
+
+function onStandardOutput(told: Told): AuditLog {
+  const { stdout } = process
+  // Of a reader that has gone; each write tells as well.
+  const onError = () => {}
+  stdout.on('error', onError)
+  return {
+    write: (decision) => void stdout.write(line(decision), told),
+    close: async () => void stdout.off('error', onError),
+  }
+}
+
+/** What became of one line. */
+type Told = (error: Error | null | undefined) => void
+
+/** Tells once when lines begin to be lost, and how many were when they no longer are. */
+function createTold(): Told {
+  let missing = 0
+  return (error) => {
+    if (error) {
+      if (missing === 0) console.error(`wharfage: the audit log cannot be written: ${error.message}`)
+      missing++
+    } else if (missing > 0) {
+      console.error(`wharfage: the audit log is written again; ${missing} decision(s) are missing`)
+      missing = 0
+    }
   }
 }
 
