@@ -1,4 +1,5 @@
 import type { TlsOptions } from '../adapters/tls-files.ts'
+import { forwardedReader } from '../http/forwarded.ts'
 import { nearest } from '../nearest.ts'
 import type { Sparseness } from '../storage/storage-core.ts'
 import type { AccessOptions } from './access.ts'
@@ -119,7 +120,7 @@ export function parseServeOptions(args: readonly string[]): ServeOptions {
     access,
     tls,
     auditLog: values['audit-log'],
-    trustedProxies: values['trusted-proxy'],
+    trustedProxies: values['trusted-proxy'].map(checkProxy),
   }
 }
 
@@ -166,6 +167,19 @@ function parseTls(values: Values): TlsOptions | undefined {
   if (key !== undefined) throw new CliError('--tls-key needs --tls-cert', EXIT_USAGE)
   if (clientCa !== undefined) throw new CliError('--tls-client-ca needs --tls-cert and --tls-key', EXIT_USAGE)
   return undefined
+}
+
+function checkProxy(text: string): string {
+  try {
+    forwardedReader([text])
+    return text
+  } catch (cause) {
+    throw new CliError(
+      `--trusted-proxy ${text}: expected an IP address, or a CIDR block such as 10.0.0.0/8`,
+      EXIT_USAGE,
+      { cause },
+    )
+  }
 }
 
 function parseSparse(text: string): Sparseness {

@@ -135,7 +135,7 @@ describe('wharfage serve --htpasswd', () => {
     ],
     [['--audit-log', 'no/where'], {}, 1, '--audit-log no/where: '],
     [['--listen', '0.0.0.0:0', '--htpasswd', 'h'], {}, 2, 'without TLS, everyone on the way could read passwords'],
-    [['--trusted-proxy', 'nobody'], {}, 1, 'nobody'],
+    [['--trusted-proxy', 'nobody'], {}, 2, '--trusted-proxy nobody: expected an IP address, or a CIDR block'],
   ])('says what is wrong with %j', async (args, content, code, message) => {
     const result = await run(await files(content), ...args)
     expect(result.stderr).toContain(message)

@@ -36,6 +36,11 @@ describe('parseServeOptions', () => {
     }
   })
 
+  it('believes the proxies that are named', () => {
+    const args = ['--trusted-proxy', '10.0.0.0/8', '--trusted-proxy=::1', '--trusted-proxy', '192.0.2.7']
+    expect(parseServeOptions(args).trustedProxies).toEqual(['10.0.0.0/8', '::1', '192.0.2.7'])
+  })
+
   it('sends clients to a bucket unless told otherwise', () => {
     expect(parseServeOptions(['--no-redirect']).redirect).toBe(false)
   })
@@ -88,6 +93,9 @@ describe('parseServeOptions', () => {
     [['--proxy', 'https://a/', '--proxy-cache-size', '0'], '--proxy-cache-size 0: expected a number of bytes'],
     [['--proxy', 'https://a/', '--proxy-cache-size', '1.5G'], '--proxy-cache-size 1.5G: expected a number of bytes'],
     [['--proxy', 'https://a/', '--proxy-cache-size', '1GB'], '--proxy-cache-size 1GB: expected a number of bytes'],
+    [['--trusted-proxy', '10.0.0.0/33'], '--trusted-proxy 10.0.0.0/33: expected an IP address, or a CIDR block'],
+    [['--trusted-proxy', 'fd00::/129'], '--trusted-proxy fd00::/129: expected an IP address, or a CIDR block'],
+    [['--trusted-proxy', '10.0.0.1,10.0.0.2'], '--trusted-proxy 10.0.0.1,10.0.0.2: expected an IP address'],
     [['--sparse', 'indx'], '--sparse indx: expected none, index or all; did you mean index?'],
     [['--sparse', 'sometimes'], '--sparse sometimes: expected none, index or all'],
     [['--public-url', 'registry.example.com'], '--public-url registry.example.com: expected an http or https URL'],
