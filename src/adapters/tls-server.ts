@@ -10,7 +10,7 @@ export type { TlsOptions } from './tls-files.ts'
 
 /**
  * A server of nothing but a registry, over TLS, not yet listening: HTTP/2 to whoever speaks it, HTTP/1.1 to the rest. Certificates are
- * read again when their files change, without losing a connection; where the authorities or what they revoked have changed, connections
+ * read again when their files change while it listens, without losing a connection; where the authorities or what they revoked have changed, connections
  * end with the requests that are running.
  *
  * @throws `Error` that says which file cannot be used; `TypeError` for options that make no sense
@@ -20,7 +20,7 @@ export async function createTlsRegistryServer(
   { tls, ...options }: HandlerOptions & AdapterOptions & { readonly tls: TlsOptions },
 ): Promise<Http2SecureServer> {
   checkTls(tls)
-  const content = await readTlsFiles(tls)
+  let content = await readTlsFiles(tls)
   const server = createSecureServer({
     ...secureContext(content, tls),
     allowHTTP1: true,
@@ -30,16 +30,21 @@ export async function createTlsRegistryServer(
   const connections = handleConnections(server, registryListener(registry, options))
   // Not in its types: those of HTTP/1.1, as `createRegistryServer` has them.
   Object.assign(server, { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 75_000 })
-  let trusted = String([content.ca, content.crl])
   const use = (changed: TlsContent) => {
     server.setSecureContext(secureContext(changed, tls))
     // Whoever is let in by a certificate is so for as long as the connection lasts: for days, with HTTP/2.
-    const trusts = String([changed.ca, changed.crl])
-    if (trusts !== trusted) connections.retire()
-    trusted = trusts
+    if (trustOf(changed) !== trustOf(content)) connections.retire()
+    content = changed
   }
-  const stop = watchTlsFiles(tls, content, use, options.logger)
-  return server.on('close', stop)
+  let stop = () => {}
+  server.on('listening', () => {
+    stop = watchTlsFiles(tls, content, use, options.logger)
+  })
+  return server.on('close', () => stop())
+}
+
+function trustOf({ ca, crl }: TlsContent): string {
+  return String([ca, crl])
 }
 
 function checkTls(tls: TlsOptions): void {

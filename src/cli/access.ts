@@ -7,6 +7,7 @@ import { loggedIn, type Permissions } from '../auth/identity.ts'
 import { identityAccess } from '../auth/identity-access.ts'
 import { tokenIssuer } from '../auth/issuer/token-issuer.ts'
 import { rulesFile } from '../auth/rules/rules-file.ts'
+import { sameOrigin } from '../auth/same-origin.ts'
 import { CliError, messageOf } from './cli-error.ts'
 
 /** What the command line says of who may do what: names of files. */
@@ -28,7 +29,10 @@ export async function openAccess(options: AccessOptions): Promise<AccessControll
   const { htpasswd: file, tokenIssuer: key, hasClientCa } = options
   if (file === undefined && !hasClientCa) return anyone()
   const permissions = await readRules(options)
-  if (file === undefined) return identityAccess({ authenticate: clientCertificate(), permissions })
+  if (file === undefined) {
+    // Browsers show them to whatever page has a request sent.
+    return identityAccess({ authenticate: sameOrigin(clientCertificate()), permissions })
+  }
   const users = htpasswd({ file })
   await explained('--htpasswd', users.ready())
   if (key === undefined) return basicAccess({ check: users, permissions })

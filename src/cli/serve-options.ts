@@ -61,7 +61,7 @@ export const SERVE_OPTIONS = {
   'tls-min-version': { value: '1.2|1.3', default: '1.2', help: 'refuse older versions of TLS' },
   'audit-log': {
     value: 'FILE|-',
-    help: 'write down each decision on who may do what, a line of JSON each, to the end of FILE or to standard output',
+    help: 'write down each decision on who may do what, a line of JSON each, to the end of FILE (opened anew on SIGHUP) or to standard output',
   },
   'trusted-proxy': {
     value: 'ADDRESS',

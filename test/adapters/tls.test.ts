@@ -457,11 +457,25 @@ describe('certificates of clients', () => {
   })
 })
 
-it('leaves no timer behind', async () => {
-  const clear = vi.spyOn(globalThis, 'clearInterval')
-  const { server } = await serving({}, first, { ...recordingLogger(), ...silentLogger })
+it('looks at its files while it listens, and leaves no timer behind', async () => {
+  const [set, clear] = [vi.spyOn(globalThis, 'setInterval'), vi.spyOn(globalThis, 'clearInterval')]
+  const looks = () => set.mock.calls.filter(([, ms]) => ms === 7).length
+  const { server, directory, port } = await serving({ reloadMs: 7 })
+  const [look] = set.mock.results.slice(-1)
+  expect(looks()).toBe(1)
   server.close()
   await once(server, 'close')
-  expect(clear).toHaveBeenCalled()
+  expect(clear).toHaveBeenCalledWith(look?.value)
+  for (const [name, text] of [
+    ['cert.pem', second.cert],
+    ['key.pem', second.key],
+  ] as const) {
+    await writeFile(join(directory, name), text)
+  }
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  expect(looks()).toBe(2)
+  await vi.waitFor(async () => expect(await shown(port)).toBe('second'))
+  set.mockRestore()
   clear.mockRestore()
 })

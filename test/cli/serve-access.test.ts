@@ -195,7 +195,7 @@ describe('wharfage serve --tls-cert', () => {
 
   it('lets in who has a certificate', async () => {
     const content = await certificate()
-    const directory = await files({ ...content, rules: 'a/*: user(localhost) pull\n' })
+    const directory = await files({ ...content, rules: 'a/*: user(localhost) pull, push\n' })
     const tls = ['--tls-cert', 'cert.pem', '--tls-key', 'key.pem', '--tls-client-ca', 'cert.pem', '--rules', 'rules']
     await using server = serve(directory, ...tls)
     const url = new URL(await server.listening())
@@ -209,6 +209,10 @@ describe('wharfage serve --tls-cert', () => {
     const own = { cert: content['cert.pem'], key: content['key.pem'] }
     expect(await status('/v2/a/b/tags/list', own)).toBe(404)
     expect(await status('/v2/b/b/tags/list', own)).toBe(403)
+    const push = { ...own, method: 'POST' }
+    expect(await status('/v2/a/b/blobs/uploads/', push)).toBe(202)
+    const page = { ...push, headers: { origin: 'https://elsewhere.test' } }
+    expect(await status('/v2/a/b/blobs/uploads/', page)).toBe(403)
     await expect(status('/v2/', {})).rejects.toThrow()
     expect(await stop(server)).toBe(0)
   })
