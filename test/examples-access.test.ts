@@ -110,7 +110,7 @@ describe('examples/mutual-tls.js', () => {
       extensions: [{ name: 'basicConstraints', cA: true, critical: true }],
     })
     const by = { ca: { cert: ca.cert, key: ca.private } }
-    const names = [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] } as const]
+    const names = [{ name: 'subjectAltName' as const, altNames: [{ type: 2 as const, value: 'localhost' }] }]
     const server = await generate([{ name: 'commonName', value: 'localhost' }], {
       ...ec,
       ...by,
