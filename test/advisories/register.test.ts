@@ -8,7 +8,7 @@ const TESTS = fileURLToPath(new URL('..', import.meta.url))
 /** Titles of groups and of tests. */
 async function titlesOf(file: string): Promise<string> {
   const text = await readFile(TESTS + file, 'utf8')
-  return [...text.matchAll(/^\s*(?:(?:describe|it)(?:\.each\([^\n]*\))?|\s*\]\))\(\s*(['"`])(.*?)\1/gms)]
+  return [...text.matchAll(/^\s*(?:(?:describe|it|rows)(?:\.each\([^\n]*\))?|\s*\]\))\(\s*(['"`])(.*?)\1/gms)]
     .map(([, , title]) => title)
     .join('\n')
 }

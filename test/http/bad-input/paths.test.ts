@@ -6,7 +6,7 @@ import { DIGEST, outcome, UUID } from './outcome.ts'
 const rows = corpus('paths')
 
 rows(
-  'paths are not ours, spelled in another way',
+  'S13, N06, CVE-2024-4956: paths are not ours, spelled in another way',
   [
     ...[
       '/V2/',

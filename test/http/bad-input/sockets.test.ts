@@ -156,12 +156,16 @@ const smuggled: readonly (readonly [string, string])[] = [
   ['a space before a colon', `${post('transfer-encoding : chunked', 'content-length: 3')}\r\n\r\nabc`],
 ]
 
-rows('a socket that says two things of its length is answered with 400 and closed', smuggled, async ([, bytes]) => {
-  const { statuses, closed } = await say(bytes)
-  expect([statuses, closed]).toEqual([[400], true])
-  expect(await keys()).toEqual([])
-  await isAlive()
-})
+rows(
+  'N12: a socket that says two things of its length is answered with 400 and closed',
+  smuggled,
+  async ([, bytes]) => {
+    const { statuses, closed } = await say(bytes)
+    expect([statuses, closed]).toEqual([[400], true])
+    expect(await keys()).toEqual([])
+    await isAlive()
+  },
+)
 
 const chunked = (chunks: string) => `${post('transfer-encoding: chunked')}\r\n\r\n${chunks}`
 
