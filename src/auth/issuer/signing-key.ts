@@ -87,8 +87,16 @@ function readPublicKey(key: KeyObject): TrustedKey {
 
 /** In base64, the signer's first. */
 function readChain(pem: string, key: KeyObject): string[] {
+  if (typeof pem !== 'string') {
+    throw new TypeError(`the certificates of a key that signs tokens must be in PEM, not ${kindOf(pem)}`)
+  }
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
-  const chain = blocks.map((block) => new X509Certificate(block))
+  let chain: readonly X509Certificate[]
+  try {
+    chain = blocks.map((block) => new X509Certificate(block))
+  } catch (cause) {
+    throw new TypeError('the certificates of a key that signs tokens must be in PEM', { cause })
+  }
   if (chain[0]?.publicKey.equals(key)) return chain.map(({ raw }) => raw.toString('base64'))
   throw new TypeError('the first of the certificates must be that of the key which signs tokens')
 }

@@ -144,6 +144,10 @@ export function tokenIssuer(options: TokenIssuerOptions = {}): TokenIssuer {
       const allowed = await granted(who, expanded(asked))
       context.note({ ...(who && { subject: who.subject }), granted: formatScope(allowed) })
       const token = await sign(who?.subject ?? '', service, tokenSeconds, 'JWT', { access: writeAccessClaim(allowed) })
+      if (token.length > MAX_GIVEN_LENGTH) {
+        const message = 'too much is asked for at once: ask for a token for each repository'
+        throw new RegistryError('UNSUPPORTED', { status: 400, message })
+      }
       const isRenewable = offline && identity !== undefined && proof.kind === 'password' && !oidc.claims(proof.password)
       const refreshToken =
         who !== undefined && isRenewable
@@ -160,6 +164,9 @@ export function tokenIssuer(options: TokenIssuerOptions = {}): TokenIssuer {
 }
 
 const REFRESH_TYPE = 'refresh+jwt'
+
+/** In characters. Servers refuse requests whose headers have 16 KiB together, Node's among them; a longer token could not be used. */
+const MAX_GIVEN_LENGTH = 12 * 1024
 
 /** `*` asks for whatever there is; names that no repository can have are for nothing. */
 function expanded(asked: readonly Access[]): readonly Access[] {

@@ -158,8 +158,9 @@ describe('celCondition', () => {
     ["claims['ref'].startsWith('refs/heads/')", true],
     ["repository in ['org/app', 'org/web']", true],
     ["has(claims.environment) && claims.environment == 'production'", false],
-    ["'true'", false],
-    ['1', false],
+    ["environment == 'production' || ref == 'refs/heads/main'", true],
+    ['repository', false],
+    ['claims.repository', false],
   ])('%s: %j', async (expression, expected) => {
     expect(await (await celCondition(expression))(claims)).toBe(expected)
   })
@@ -169,7 +170,16 @@ describe('celCondition', () => {
     await expect((async () => condition(claims))()).rejects.toThrow()
   })
 
-  it.each(["repository = 'org/app'", 'repository ==', '', 'a.b('])('refuses %j', async (expression) => {
-    await expect(celCondition(expression)).rejects.toThrow(`not a condition: ${JSON.stringify(expression)}: `)
+  it.each([
+    ["repository = 'org/app'", ''],
+    ['repository ==', ''],
+    ['', ''],
+    ['a.b(', ''],
+    ["'true'", 'it is of the type string, and has to be true or false'],
+    ['1', 'it is of the type int, and has to be true or false'],
+    ["starts(repository, 'org/')", "found no matching overload for 'starts(dyn, string)'"],
+    ["1 == '1'", 'no such overload: int == string'],
+  ])('refuses %j', async (expression, reason) => {
+    await expect(celCondition(expression)).rejects.toThrow(`not a condition: ${JSON.stringify(expression)}: ${reason}`)
   })
 })

@@ -128,6 +128,29 @@ describe('the token endpoint', () => {
     expect([answer.status, answer.error.message]).toEqual([status, message])
   })
 
+  it('reads no form to an end that it does not have', async () => {
+    const { send } = registry()
+    let sent = 0
+    async function* endless() {
+      for (;;) {
+        sent += 16 * 1024
+        yield Buffer.alloc(16 * 1024, 'x')
+      }
+    }
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    expect((await send('POST', TOKEN, { headers, body: endless() })).status).toBe(413)
+    expect(sent).toBeLessThanOrEqual(128 * 1024)
+  })
+
+  it('gives out no token that no request has room for', async () => {
+    const { get } = registry({ permissions: () => true })
+    const scopeOf = (count: number) =>
+      Array.from({ length: count }, (_, i) => `repository:${String(i).padEnd(70, 'a')}:*`).join(' ')
+    const { status, error } = await get(`?scope=${scopeOf(90)}`, ALICE)
+    expect([status, error.message]).toEqual([400, 'too much is asked for at once: ask for a token for each repository'])
+    expect((await get(`?scope=${scopeOf(40)}`, ALICE)).status).toBe(200)
+  })
+
   it('refuses what is no form, and parameters that are there twice', async () => {
     const { post, get } = registry()
     expect((await post({}, 'application/json')).status).toBe(415)
