@@ -153,8 +153,11 @@ function readAuthorities(file: string | URL, pem: string): string[] {
  * takes no authorities for those that browsers trust, and no list for nothing revoked.
  */
 function blocksOf(file: string | URL, pem: string, label: string): string[] {
-  const blocks = pem.match(new RegExp(`-----BEGIN ${label}-----[^-]+-----END ${label}-----`, 'g')) ?? []
-  if (blocks.length > 0 && blocks.length === pem.split('-----BEGIN ').length - 1) return blocks
+  const blocks = [...pem.matchAll(/-----BEGIN ([A-Z\d ]+)-----[^-]+-----END \1-----/g)]
+  const isOfTheKind = blocks.every(([, found]) => found === label)
+  if (isOfTheKind && blocks.length > 0 && blocks.length === pem.split('-----BEGIN ').length - 1) {
+    return blocks.map(([block]) => block)
+  }
   throw new Error(`${file} does not consist of PEM blocks that begin with -----BEGIN ${label}-----`)
 }
 
