@@ -49,14 +49,14 @@ export interface AccessController {
    * Called once per request, before any call to the storage. Its grant is asked for each of `required` afterwards: whoever only finds
    * out who asks need not look at them.
    *
-   * @throws {@link RegistryError} `UNAUTHORIZED` with a `www-authenticate` header, or `DENIED`. Anything else thrown denies with 500.
+   * @throws `RegistryError` `UNAUTHORIZED` with a `www-authenticate` header, or `DENIED`. Anything else thrown denies with 500.
    */
   authorize(request: HttpRequest, required: readonly Access[], context: AccessContext): Grant | Promise<Grant>
   /**
    * Answers `/v2/_wharfage/token`, where the controller gives tokens out itself. Nobody was asked who sends such a request. Without it,
    * there is nothing there.
    *
-   * @throws {@link RegistryError}
+   * @throws `RegistryError`
    */
   token?(request: HttpRequest, context: AccessContext): Promise<HttpResponse>
 }

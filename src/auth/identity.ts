@@ -19,7 +19,7 @@ export interface Credentials {
 
 /**
  * Whether a name and a password belong together: a file, a database, a directory service. `undefined` is no. What it throws says that
- * it cannot tell, and denies: a {@link RegistryError} reaches the client, anything else is 500.
+ * it cannot tell, and denies: a `RegistryError` reaches the client, anything else is 500.
  */
 export type CheckCredentials = (
   credentials: Credentials,
@@ -29,7 +29,7 @@ export type CheckCredentials = (
 /**
  * Finds out who sends a request; `undefined` is nobody that it knows of, and anonymous if no other knows either.
  *
- * @throws {@link RegistryError} `UNAUTHORIZED` for credentials that are wrong, also where none are needed
+ * @throws `RegistryError` `UNAUTHORIZED` for credentials that are wrong, also where none are needed
  */
 export type Authenticate = (
   request: HttpRequest,

@@ -20,7 +20,7 @@ const OCI = { 'content-type': MEDIA_TYPES.ociManifest }
 
 async function withImage(registry = newRegistry(), options: Partial<HandlerOptions> = {}) {
   const image = await pushImage(registry.repository('a'), ['layer'], { tags: ['latest'] })
-  return { image, registry, ...client(options, registry) }
+  return { image, ...client(options, registry) }
 }
 
 const another = (image: { content: Uint8Array }) => {

@@ -15,7 +15,7 @@ export class HashQueue {
     this.#maxWaiting = maxWaiting
   }
 
-  /** @throws {@link RegistryError} `TOOMANYREQUESTS` when too many wait already */
+  /** @throws `RegistryError` `TOOMANYREQUESTS` when too many wait already */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#running < this.#concurrency) this.#running++
     else await this.#turn()

@@ -30,7 +30,7 @@ export interface OidcIssuer {
 export interface OidcChecker {
   /** Whether a password claims to be one of these tokens, and is no password therefore. */
   claims(password: string): boolean
-  /** Why not is for the audit log. @throws {@link TokenError}; {@link RegistryError} `UNAVAILABLE` */
+  /** Why not is for the audit log. @throws {@link TokenError}; `RegistryError` `UNAVAILABLE` */
   identify(token: string): Promise<Identity>
 }
 

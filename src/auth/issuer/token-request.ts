@@ -28,7 +28,7 @@ const MAX_SCOPE_LENGTH = 8 * 1024
 const MAX_ASKED = 100
 
 /**
- * @throws {@link RegistryError} `UNSUPPORTED` (400, 413, 415) for what is no such request
+ * @throws `RegistryError` `UNSUPPORTED` (400, 413, 415) for what is no such request
  * @see https://distribution.github.io/distribution/spec/auth/token/
  * @see https://distribution.github.io/distribution/spec/auth/oauth/
  */

@@ -41,7 +41,7 @@ export class TokenError extends Error {
  * Needs the package `jose`.
  *
  * @throws {@link TokenError} for one that is not to be believed
- * @throws {@link RegistryError} `UNAVAILABLE` where that cannot be told
+ * @throws `RegistryError` `UNAVAILABLE` where that cannot be told
  */
 export async function verifyToken(token: string, options: VerifyOptions): Promise<Claims> {
   const { issuers, audience, leewaySeconds, type, date } = options

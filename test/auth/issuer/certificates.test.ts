@@ -15,9 +15,12 @@ import { temporaryDirectories } from '../../support/temporary-directory.ts'
 const temporaryDirectory = temporaryDirectories()
 const AUTHORITY = [{ name: 'basicConstraints', cA: true, critical: true } as const]
 
-type Pem = Awaited<ReturnType<typeof certificate>>
+interface Pem {
+  readonly cert: string
+  readonly private: string
+}
 
-async function certificate(name: string, by?: Pem, extensions: typeof AUTHORITY | [] = []) {
+async function certificate(name: string, by?: Pem, extensions: typeof AUTHORITY | [] = []): Promise<Pem> {
   const ca = by && { ca: { cert: by.cert, key: by.private } }
   return generate([{ name: 'commonName', value: name }], { keyType: 'ec', algorithm: 'sha256', extensions, ...ca })
 }
@@ -34,7 +37,7 @@ describe('a key with certificates', () => {
     stranger = await certificate('stranger', undefined, AUTHORITY)
   })
 
-  async function tokenOf(keys: TokenIssuerOptions['keys'] & object): Promise<string> {
+  async function tokenOf(keys: NonNullable<TokenIssuerOptions['keys']>): Promise<string> {
     const issuer = tokenIssuer({ keys, check: ({ username }) => ({ subject: username }) })
     const headers = { authorization: `Basic ${Buffer.from('alice:x').toString('base64')}` }
     const { text } = await client({ access: issuer }).get('/v2/_wharfage/token?scope=repository:a:pull', headers)
