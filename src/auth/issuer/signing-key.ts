@@ -8,8 +8,9 @@ import {
 } from 'node:crypto'
 import { kindOf } from '../../arguments.ts'
 import type { SigningAlgorithm } from '../token/algorithms.ts'
+import { loadJose } from '../token/jose.ts'
 import { rfc7638Thumbprint, type TrustedKey, trustedKey } from '../token/trusted-key.ts'
-import { type Claims, loadJose } from '../token/verify-token.ts'
+import type { Claims } from '../token/verify-token.ts'
 
 /** A private key: PEM, a JSON Web Key, or Node's own; RSA of 2048 bits or more, EC (P-256, P-384, P-521) or Ed25519. */
 export type SigningKeyInput =

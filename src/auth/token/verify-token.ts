@@ -1,6 +1,7 @@
 import { RegistryError } from '../../errors.ts'
 import { SIGNING_ALGORITHMS, type SigningAlgorithm } from './algorithms.ts'
 import { readAccessClaim, type TokenAccess } from './claims.ts'
+import { loadJose } from './jose.ts'
 import type { KeyHint, TokenKeys } from './trusted-key.ts'
 
 /** Somebody whose tokens are taken. */
@@ -134,10 +135,4 @@ export function readClaims(claims: Claims): VerifiedToken {
   const { sub, exp } = claims
   if (sub !== undefined && typeof sub !== 'string') throw new TokenError('with a subject that is no text')
   return { subject: sub === '' ? undefined : sub, access, expires: Number(exp) * 1000 }
-}
-
-export async function loadJose(): Promise<typeof import('jose')> {
-  return import('jose').catch((cause: unknown) => {
-    throw new Error('tokens need the package "jose": npm install jose', { cause })
-  })
 }
