@@ -48,8 +48,8 @@ const MAX_CACHED = 10_000
 const MAX_PASSWORD_BYTES = 72
 
 /**
- * Users of an htpasswd file. Names that are not in it cost as much as those that are. Passwords of more than 72 bytes are wrong, as bcrypt
- * cannot tell them apart.
+ * Users of an htpasswd file. A refusal costs as much as the costliest line, whatever the name: how long it takes tells nobody who is in it.
+ * Passwords of more than 72 bytes are wrong, as bcrypt cannot tell them apart.
  *
  * Needs the package `bcrypt`.
  *
@@ -63,8 +63,13 @@ export function htpasswd(options: HtpasswdOptions): Htpasswd {
   /** A client's first requests come together: one hash is enough for them. */
   const running = new Map<string, Promise<boolean>>()
 
-  const verify = async (key: string, password: string, hash: string): Promise<boolean> => {
-    const isRight = await queue.run(() => compare(password, hash))
+  const verify = async (key: string, password: string, hash: string, maxCost: number): Promise<boolean> => {
+    const isRight = await queue.run(async () => {
+      if (await compare(password, hash)) return true
+      // Each step of cost is twice the work, so that these add up to what the costliest line takes: 2^c + 2^c + … + 2^(max-1) = 2^max.
+      for (let cost = costOf(hash); cost < maxCost; cost++) await compare(password, dummyHash(cost))
+      return false
+    })
     if (isRight) verified.add(key)
     return isRight
   }
@@ -76,7 +81,7 @@ export function htpasswd(options: HtpasswdOptions): Htpasswd {
     if (hash !== undefined && verified.has(key)) return identityOf(username, hash)
     let result = running.get(key)
     if (result === undefined) {
-      result = verify(key, password, hash ?? dummyHash(file.maxCost)).finally(() => running.delete(key))
+      result = verify(key, password, hash ?? dummyHash(file.maxCost), file.maxCost).finally(() => running.delete(key))
       running.set(key, result)
     }
     const isRight = await result
@@ -98,6 +103,11 @@ function identityOf(subject: string, hash: string): Identity {
 function hashFor({ hashes }: HtpasswdFile, { username, password }: Credentials): string | undefined {
   if (Buffer.byteLength(password) > MAX_PASSWORD_BYTES || password.includes('\0')) return undefined
   return hashes.get(username)
+}
+
+/** Of a hash as {@link parseHtpasswd} has it. */
+function costOf(hash: string): number {
+  return Number(hash.slice(4, 6))
 }
 
 /** Nobody's. */

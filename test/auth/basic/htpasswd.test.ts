@@ -97,6 +97,36 @@ describe('htpasswd', () => {
     expect(await login('nobody', 'right')).toBeUndefined()
   })
 
+  it.each([
+    ['nobody', ['07']],
+    ['costly', ['07']],
+    ['cheap', ['04', '04', '05', '06']],
+    ['between', ['06', '06']],
+  ])('S07: does for %j the work of the costliest line, where costs differ', async (username, costs) => {
+    const { asked, compare } = comparing()
+    const rest = 'u'.repeat(53)
+    const text = `cheap:$2y$04$${rest}\nbetween:$2b$06$${rest}\ncostly:$2y$07$${rest}\n`
+    const { login } = await users(text, { compare })
+    expect(await login(username, 'wrong')).toBeUndefined()
+    expect(asked.map((hash) => hash.slice(4, 6))).toEqual(costs)
+    expect(costs.reduce((work, cost) => work + 2 ** Number(cost), 0)).toBe(2 ** 7)
+  })
+
+  it('does no more work for a right password than its own line takes', async () => {
+    const { asked, compare } = comparing()
+    const { login } = await users(ALICE + JOERG, { compare })
+    expect(await login('jörg', 'right')).toEqual({ subject: 'jörg' })
+    expect(asked.map((hash) => hash.slice(0, 7))).toEqual(['$2b$04$'])
+  })
+
+  it('lets in nobody by a hash that stands in for others', async () => {
+    const compare = async (_: string, hash: string) => hash.endsWith('.'.repeat(53))
+    const { login } = await users(ALICE + JOERG, { compare })
+    expect(await login('jörg', 'x')).toBeUndefined()
+    expect(await login('nobody', 'x')).toBeUndefined()
+    expect(await login('nobody', 'x')).toBeUndefined()
+  })
+
   it('hashes once for a while, and once for requests that come together', async () => {
     const { asked, compare } = comparing()
     let now = 0
