@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { type FailureLimits, limitFailures } from '../../../src/auth/basic/limit-failures.ts'
 import type { CheckCredentials } from '../../../src/auth/identity.ts'
@@ -26,6 +28,13 @@ function limited(limits: FailureLimits = {}) {
       }
     },
   }
+}
+
+/** In use, after all else was let go. */
+function heapBytes(): number {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  return process.memoryUsage().heapUsed
 }
 
 describe('limitFailures', () => {
@@ -70,6 +79,61 @@ describe('limitFailures', () => {
     const { login } = limited({ perAddress: 1 })
     await login('alice', 'wrong', one)
     expect(await login('bob', 'right', other)).toBe(expected)
+  })
+
+  it('lets no more guesses through that come at once than one after the other', async () => {
+    const { login, asked } = limited()
+    const guesses = Array.from({ length: 1000 }, (_, i) => login('alice', `wrong-${i}`))
+    const answers = await Promise.all(guesses)
+    expect(answers.filter((answer) => answer === 'out')).toHaveLength(10)
+    expect(new Set(answers.slice(10))).toEqual(new Set(['1']))
+    expect(asked()).toBe(10)
+    expect(await login('alice', 'right')).toBe('60')
+  })
+
+  it('lets no more guesses of many names through that come at once', async () => {
+    const { login, asked } = limited()
+    const answers = await Promise.all(Array.from({ length: 1000 }, (_, i) => login(`user-${i}`, 'wrong')))
+    expect(answers.filter((answer) => answer === 'out')).toHaveLength(100)
+    expect(asked()).toBe(100)
+  })
+
+  it('lets in all requests of one client that come together, though it has failed before', async () => {
+    const { login } = limited()
+    for (let i = 0; i < 9; i += 1) expect(await login('alice', 'wrong')).toBe('out')
+    const answers = await Promise.all(Array.from({ length: 200 }, () => login('alice', 'right')))
+    expect(new Set(answers)).toEqual(new Set(['in']))
+  })
+
+  it('counts what is under way no more when it has ended, however it ended', async () => {
+    const ends: ((failed: boolean) => void)[] = []
+    const check = () =>
+      new Promise<undefined>((resolve, reject) =>
+        ends.push((failed) => (failed ? reject(new Error('the database is down')) : resolve(undefined))),
+      )
+    const login = limitFailures(check, { perUser: 2, now: () => 0 })
+    const guess = (password: string) => login({ username: 'alice', password }, accessContext())
+    const first = guess('a')
+    const second = guess('b')
+    await expect(guess('c')).rejects.toMatchObject({ status: 429 })
+    ends[0]?.(true)
+    await expect(first).rejects.toThrow('the database is down')
+    const third = guess('c')
+    ends[1]?.(false)
+    ends[2]?.(false)
+    expect(await Promise.all([second, third])).toEqual([undefined, undefined])
+    await expect(guess('d')).rejects.toMatchObject({ status: 429, headers: { 'retry-after': '60' } })
+  })
+
+  it('keeps nothing of long names but that somebody failed', async () => {
+    const { login, pass } = limited({ perAddress: 1_000_000, perUser: 1 })
+    const name = (i: number) => String(i).padStart(8000, 'x')
+    const before = heapBytes()
+    for (let i = 0; i < 3000; i += 1) expect(await login(name(i), 'wrong')).toBe('out')
+    expect(heapBytes() - before).toBeLessThan(3000 * 8000 * 0.2)
+    expect(await login(name(0), 'wrong')).toBe('60')
+    pass(60_000)
+    expect(await login(name(0), 'right')).toBe('in')
   })
 
   it('does not count what cannot be told', async () => {
