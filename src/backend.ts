@@ -125,6 +125,8 @@ export interface CommitOptions extends AppendOptions {
 export interface AppendOptions extends OperationContext {
   /** Offset the caller believes it is at; a mismatch is `RANGE_INVALID`. */
   readonly at?: number
+  /** Bytes that are to come, where known: a quota can refuse them before it reads them. */
+  readonly size?: number
 }
 
 /**

@@ -69,6 +69,8 @@ export {
   type PullThroughOptions,
   pullThrough,
 } from './decorators/pull-through.ts'
+export type { PrefixLimit, QuotaLimit, QuotaLimits, RepositoryLimit } from './decorators/quota/limits.ts'
+export { type QuotaOptions, quota } from './decorators/quota.ts'
 export { readOnly } from './decorators/read-only.ts'
 export { select } from './decorators/select.ts'
 export { FilesystemDriver, type FilesystemOptions, filesystem } from './drivers/filesystem.ts'

@@ -37,7 +37,10 @@ const MAY_IMPORT: readonly [part: string, others: readonly string[]][] = [
   ],
   [
     'decorators/',
-    ['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'events.ts', 'glob.ts', 'logger.ts'],
+    [
+      ...['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'events.ts', 'glob.ts', 'in-parallel.ts'],
+      'logger.ts',
+    ],
   ],
   ['remote/', ['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts']],
   ['http/', ['auth/', 'spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'logger.ts']],

@@ -6,6 +6,7 @@ import { logged } from '../../src/decorators/logged.ts'
 import { notify } from '../../src/decorators/notify.ts'
 import { policy } from '../../src/decorators/policy.ts'
 import { prefix } from '../../src/decorators/prefix.ts'
+import { quota } from '../../src/decorators/quota.ts'
 import { readOnly } from '../../src/decorators/read-only.ts'
 import { select } from '../../src/decorators/select.ts'
 import { silentLogger } from '../../src/logger.ts'
@@ -39,6 +40,9 @@ const STACKS: Readonly<Record<string, readonly [decorate: Decorator, options?: S
   logged: [logged(silentLogger)],
   'immutableTags of other tags': [immutableTags({ match: 'release-*' })],
   immutableTags: [immutableTags(), { lacks: ['move tags', 'delete tags', 'delete manifests', 'delete repositories'] }],
+  quota: [quota({ limits: [{ repository: '**', maxBytes: 1e12 }] })],
+  'quota of a prefix': [stacked(prefix('mirror/'), quota({ limits: [{ prefix: 'mirror/', maxBytes: 1e12 }] }))],
+  'quota of other repositories': [quota({ limits: [{ repository: 'other', maxBytes: 0 }] })],
   readOnly: [readOnly(), { lacks: ['write'], writesBelow: true }],
   'all of them': [
     stacked(
@@ -49,6 +53,7 @@ const STACKS: Readonly<Record<string, readonly [decorate: Decorator, options?: S
       lenient,
       readsConfigs,
       immutableTags({ match: 'release-*' }),
+      quota({ limits: [{ repository: '**', maxBytes: 1e12 }] }),
     ),
     POLICED,
   ],

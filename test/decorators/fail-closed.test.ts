@@ -5,6 +5,7 @@ import { immutableTags } from '../../src/decorators/immutable-tags.ts'
 import { policy } from '../../src/decorators/policy.ts'
 import { prefix } from '../../src/decorators/prefix.ts'
 import { pullThrough } from '../../src/decorators/pull-through.ts'
+import { quota } from '../../src/decorators/quota.ts'
 import { readOnly } from '../../src/decorators/read-only.ts'
 import { select } from '../../src/decorators/select.ts'
 import { memory } from '../../src/drivers/memory.ts'
@@ -51,6 +52,7 @@ const RESTRICTED: readonly (readonly [name: string, decorator: Decorator, stores
   ['policy', policy({}), ['manifests']],
   ['pullThrough', pullThrough([{ name: 'hub', backend: new Registry({ storage: memory() }), prefix: '' }]), ALL],
   ['pullThrough of another repository', pullThrough([]), ALL],
+  ['quota', quota({ limits: [] }), ['blobs', 'manifests']],
   ['guard', guard({ beforeManifest: () => undefined }), ['manifests', 'tags']],
 ]
 

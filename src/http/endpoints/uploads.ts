@@ -58,7 +58,7 @@ export async function uploadChunk(exchange: Exchange<'uploadChunk'>): Promise<Ht
   const before = upload.offset
   refuseGap(exchange, upload, content)
   const after = await receiving(exchange, upload, content, ({ body }) =>
-    upload.append(body, { ...exchange.context, ...at(content) }),
+    upload.append(body, { ...exchange.context, ...at(content), ...sizeOf(content) }),
   )
   const expected = content.range && content.range.end - content.range.start
   if (expected !== undefined && after - before !== expected) throw sizeInvalid(expected, after - before)
@@ -80,7 +80,7 @@ export async function finishUpload(exchange: Exchange<'finishUpload'>): Promise<
   refuseGap(exchange, upload, content)
   await receiving(exchange, upload, content, ({ body, length }) => {
     const last = length !== 0 && { last: body }
-    return upload.commit(route.digest, { ...context, ...last, ...at(content) })
+    return upload.commit(route.digest, { ...context, ...last, ...at(content), ...sizeOf(content) })
   })
   return created(exchange, route.digest)
 }
@@ -160,6 +160,12 @@ function refuseGap(
 
 function at({ range, length }: UploadContent): { readonly at?: number } {
   return range === undefined || length === 0 ? {} : { at: range.start }
+}
+
+/** As the headers have it. */
+function sizeOf({ range, length }: UploadContent): { readonly size?: number } {
+  if (length !== undefined) return { size: length }
+  return range === undefined ? {} : { size: range.end - range.start }
 }
 
 /**

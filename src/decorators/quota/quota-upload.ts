@@ -1,0 +1,95 @@
+import type { AppendOptions, CommitOptions, Upload } from '../../backend.ts'
+import { awaitErrors, type ByteSource } from '../../bytes.ts'
+import { RegistryError } from '../../errors.ts'
+import type { Descriptor } from '../../spec/descriptor.ts'
+import type { Digest } from '../../spec/digest.ts'
+import { QuotaExceededError } from './limits.ts'
+import { type Reservation, sizeOf } from './reservation.ts'
+
+export interface QuotaUploadOptions {
+  readonly inner: Upload
+  /** The room that was made for it so far, in this request or one before. */
+  readonly reservation: () => Promise<Reservation>
+  /** Whether a blob is in the repository already, so that it takes no room. */
+  readonly has: (digest: Digest) => Promise<boolean>
+  /** Gives its room away. */
+  readonly end: () => Promise<void>
+}
+
+/** An upload that ends as soon as there is no room for it. */
+export class QuotaUpload implements Upload {
+  readonly id: string
+  readonly startedAt: Date
+  readonly #options: QuotaUploadOptions
+
+  constructor(options: QuotaUploadOptions) {
+    this.#options = options
+    this.id = options.inner.id
+    this.startedAt = options.inner.startedAt
+  }
+
+  get offset(): number {
+    return this.#options.inner.offset
+  }
+
+  async append(content: ByteSource, options: AppendOptions = {}): Promise<number> {
+    awaitErrors(content)
+    return this.#within(async (reservation) => {
+      const size = sizeOf(content, options.size)
+      if (size !== undefined) await reservation.growTo(this.offset + size)
+      return this.#options.inner.append(this.#metered(content, reservation), options)
+    })
+  }
+
+  async commit(digest: Digest, options: CommitOptions = {}): Promise<Descriptor> {
+    const { last } = options
+    if (last !== undefined) awaitErrors(last)
+    const descriptor = await this.#within(async (reservation) => {
+      const { inner, has } = this.#options
+      const size = sizeOf(last, options.size)
+      try {
+        if (size !== undefined) await reservation.growTo(this.offset + size)
+      } catch (error) {
+        if (!(error instanceof QuotaExceededError) || !(await has(digest))) throw error
+        // It takes no room.
+        return inner.commit(digest, options)
+      }
+      const metered = last !== undefined && { last: this.#metered(last, reservation) }
+      const committed = await inner.commit(digest, { ...options, ...metered })
+      reservation.stored(committed.size)
+      return committed
+    })
+    await this.#options.end()
+    return descriptor
+  }
+
+  async cancel(): Promise<void> {
+    await this.#options.inner.cancel()
+    await this.#options.end()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#options.inner[Symbol.asyncDispose]()
+  }
+
+  /** What was received of something that does not fit goes, and of what has ended another way. */
+  async #within<T>(step: (reservation: Reservation) => Promise<T>): Promise<T> {
+    const reservation = await this.#options.reservation()
+    try {
+      return await step(reservation)
+    } catch (error) {
+      // What cannot be removed now goes when it is old; the client has its answer either way.
+      if (error instanceof QuotaExceededError) await this.cancel().catch(() => {})
+      else if (ENDS.some((code) => RegistryError.is(error, code))) await this.#options.end()
+      throw error
+    }
+  }
+
+  #metered(content: ByteSource, reservation: Reservation): ByteSource {
+    if (content instanceof Uint8Array || !reservation.isLimited) return content
+    return reservation.metered(content, this.offset)
+  }
+}
+
+/** After these, there is no upload any more. */
+const ENDS = ['DIGEST_INVALID', 'BLOB_UPLOAD_UNKNOWN'] as const
