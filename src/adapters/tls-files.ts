@@ -137,7 +137,7 @@ function readCertificate(file: string | URL, pem: string): X509Certificate {
   try {
     return new X509Certificate(pem)
   } catch (cause) {
-    throw new Error(`${file} is no certificate in PEM: -----BEGIN CERTIFICATE-----`, { cause })
+    throw new Error(`${file} is no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----`, { cause })
   }
 }
 

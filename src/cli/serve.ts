@@ -103,7 +103,8 @@ function announce(address: ListenAddress, storage: string, options: ServeOptions
     // Every name is the other registry's, and none can be pushed.
     console.log(`pull one:\n  docker pull ${reachable}/IMAGE`)
   } else if (!options.readOnly) {
-    console.log(`push one:\n  docker tag IMAGE ${reachable}/IMAGE\n  docker push ${reachable}/IMAGE`)
+    const login = options.access.htpasswd === undefined ? '' : `  docker login ${reachable}\n`
+    console.log(`push one:\n${login}  docker tag IMAGE ${reachable}/IMAGE\n  docker push ${reachable}/IMAGE`)
   }
   const { htpasswd, hasClientCa } = options.access
   if (!isLoopback(address) && htpasswd === undefined && !hasClientCa)

@@ -75,6 +75,7 @@ describe('wharfage serve --htpasswd', () => {
     expect(await ask('/v2/home/alice/blobs/uploads/', ALICE, 'POST')).toEqual([202, null])
     expect(await ask('/v2/home/bob/tags/list', ALICE)).toEqual([403, null])
     expect(await stop(server)).toBe(0)
+    expect(server.stdout).toContain(`push one:\n  docker login ${new URL(url).host}\n  docker tag `)
     const log = await readFile(join(directory, 'audit.jsonl'), 'utf8')
     const lines = log
       .trim()
@@ -117,7 +118,7 @@ describe('wharfage serve --htpasswd', () => {
       ['--htpasswd', 'h', '--rules', 'r'],
       { h: HTPASSWD, r: 'a/*: anonymous pull' },
       1,
-      '--rules r: line 1: a rule for anonymous',
+      '--rules r: line 1: a rule for anonymous, which is refused here: it takes tokens to serve those who have not logged in beside those who have: wharfage serve --token-issuer',
     ],
     [['--rules', 'r'], {}, 2, '--rules needs --htpasswd or --tls-client-ca'],
     [['--token-issuer', 'generate'], {}, 2, '--token-issuer needs --htpasswd'],

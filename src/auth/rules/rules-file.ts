@@ -91,5 +91,5 @@ function parseLines(text: string): readonly Line[] {
 
 function anonymousRefused(anonymous: RulesFileOptions['anonymous']): string {
   const why = anonymous === undefined ? 'which no rule was when the file was first read' : 'which is refused here'
-  return `a rule for anonymous, ${why}: only tokenIssuer serves those who have not logged in beside those who have; with it, say { anonymous: 'allow' }`
+  return `a rule for anonymous, ${why}: it takes tokens to serve those who have not logged in beside those who have: wharfage serve --token-issuer, or tokenIssuer() and { anonymous: 'allow' }`
 }

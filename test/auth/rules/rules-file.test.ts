@@ -68,7 +68,7 @@ describe('rulesFile', () => {
   })
 
   const SAY =
-    "only tokenIssuer serves those who have not logged in beside those who have; with it, say { anonymous: 'allow' }"
+    "it takes tokens to serve those who have not logged in beside those who have: wharfage serve --token-issuer, or tokenIssuer() and { anonymous: 'allow' }"
 
   it('refuses what is newly for anonymous, as a controller is chosen once', async () => {
     const { file, lines, open, rewrite } = await written('a: pull')
