@@ -10,8 +10,8 @@ export type { TlsOptions } from './tls-files.ts'
 
 /**
  * A server of nothing but a registry, over TLS, not yet listening: HTTP/2 to whoever speaks it, HTTP/1.1 to the rest. Certificates are
- * read again when their files change while it listens, without losing a connection; where the authorities or what they revoked have changed, connections
- * end with the requests that are running.
+ * read again when their files change while it listens, without losing a connection; where the authorities or what they revoked have
+ * changed, connections end with the requests that are running.
  *
  * @throws `Error` that says which file cannot be used; `TypeError` for options that make no sense
  */

@@ -11,9 +11,9 @@ export interface SameOriginOptions {
 }
 
 /**
- * For credentials that browsers send by themselves, as they do cookies and certificates: a page of another origin can have them sent, so that nothing but
- * reading is let in with them unless the browser says that the request is from here. Clients that are no browsers say nothing, and are let
- * in. What a page of another origin may read is for the option `cors` of the mount to say: nothing, by default.
+ * For credentials that browsers send by themselves, as they do cookies and certificates: a page of another origin can have them sent,
+ * so that nothing but reading is let in with them unless the browser says that the request is from here. Clients that are no browsers
+ * say nothing, and are let in. What a page of another origin may read is for the option `cors` of the mount to say: nothing, by default.
  *
  * @example
  * identityAccess({ authenticate: sameOrigin(({ raw }) => raw.session?.user) })

@@ -1,23 +1,15 @@
 import { checkAmount, checkBlobContent, checkManifestPut, checkOptions } from '../arguments.ts'
-import {
-  type Backend,
-  type Blobs,
-  type Decorator,
-  decorate,
-  type Manifests,
-  type OperationContext,
-  type StartUploadOptions,
-} from '../backend.ts'
+import { type Decorator, decorate, type OperationContext } from '../backend.ts'
 import { awaitErrors } from '../bytes.ts'
-import { RegistryError } from '../errors.ts'
-import type { Descriptor } from '../spec/descriptor.ts'
-import { algorithmOf, type Digest, digestOf } from '../spec/digest.ts'
+import { algorithmOf, digestOf } from '../spec/digest.ts'
 import { expose } from './expose.ts'
 import { Accounts } from './quota/accounts.ts'
-import { limitsOf, QuotaExceededError, type QuotaLimits } from './quota/limits.ts'
+import { limitedUploads } from './quota/limited-uploads.ts'
+import { limitsOf, type QuotaLimits } from './quota/limits.ts'
 import { OpenReservations } from './quota/open-reservations.ts'
-import { QuotaUpload } from './quota/quota-upload.ts'
-import { type Reservation, sizeOf } from './quota/reservation.ts'
+import { findSource, has, hasManifest } from './quota/presence.ts'
+import { sizeOf } from './quota/reservation.ts'
+import { store } from './quota/store.ts'
 
 export interface QuotaOptions {
   /** All that match a repository have to be met; one that none matches may hold anything. */
@@ -117,117 +109,5 @@ export function quota(options: QuotaOptions): Decorator {
           },
         }),
     })
-  }
-}
-
-interface Limited {
-  readonly blobs: Blobs
-  /** Of the repository. */
-  readonly name: string
-  readonly open: (repository: string, context: OperationContext) => Promise<Reservation>
-  readonly uploads: OpenReservations
-}
-
-function limitedUploads({ blobs, name, open, uploads }: Limited): Pick<Blobs, 'startUpload' | 'resumeUpload'> {
-  return {
-    startUpload: async (options: StartUploadOptions = {}) => {
-      const reservation = await open(name, options)
-      // Where nothing is left, it need not begin.
-      await reservation.growTo(options.size ?? 1)
-      try {
-        const inner = await blobs.startUpload(options)
-        const { id } = inner
-        const kept = () => uploads.of(id, async () => reservation)
-        await kept()
-        return new QuotaUpload({
-          ...{ inner, reservation: kept, has: (digest) => has(blobs, digest), end: () => uploads.end(id) },
-        })
-      } catch (error) {
-        reservation.release()
-        throw error
-      }
-    },
-    resumeUpload: async (id, context = {}) => {
-      const inner = await blobs.resumeUpload(id, context)
-      const reservation = () =>
-        uploads.of(id, async () => {
-          const opened = await open(name, context)
-          opened.hold(inner.offset)
-          return opened
-        })
-      return new QuotaUpload({
-        ...{ inner, reservation, has: (digest) => has(blobs, digest), end: () => uploads.end(id) },
-      })
-    },
-  }
-}
-
-interface Storing {
-  /** How many are needed at least. */
-  readonly bytes: number
-  /** Whether it is here already, and takes no room: asked where there is none. */
-  readonly isThere: () => Promise<boolean>
-  readonly put: (isMetered: boolean) => Promise<Descriptor>
-}
-
-async function store(reservation: Reservation, { bytes, isThere, put }: Storing): Promise<Descriptor> {
-  try {
-    await reservation.growTo(bytes)
-  } catch (error) {
-    if (!(error instanceof QuotaExceededError) || !(await isThere())) throw error
-    return put(false)
-  }
-  try {
-    const descriptor = await put(true)
-    reservation.stored(descriptor.size)
-    return descriptor
-  } catch (error) {
-    reservation.release()
-    throw error
-  }
-}
-
-/** Where a blob can be mounted from, and its size. */
-async function findSource(
-  backend: Backend,
-  digest: Digest,
-  from: string | AsyncIterable<string>,
-  context: OperationContext,
-): Promise<{ readonly name: string; readonly size: number } | undefined> {
-  if (typeof from === 'string') return look(from)
-  for await (const name of from) {
-    const found = await look(name)
-    if (found !== undefined) return found
-  }
-  return undefined
-
-  async function look(name: string) {
-    try {
-      const { size } = await backend.repository(name).blobs.stat(digest, context)
-      return { name, size }
-    } catch (error) {
-      if (RegistryError.is(error, 'BLOB_UNKNOWN')) return undefined
-      throw error
-    }
-  }
-}
-
-async function has(blobs: Blobs, digest: Digest): Promise<boolean> {
-  try {
-    await blobs.stat(digest, { reliedUpon: true })
-    return true
-  } catch (error) {
-    if (RegistryError.is(error, 'BLOB_UNKNOWN')) return false
-    throw error
-  }
-}
-
-async function hasManifest(manifests: Manifests, digest: Digest): Promise<boolean> {
-  try {
-    await manifests.stat(digest)
-    return true
-  } catch (error) {
-    if (RegistryError.is(error, 'MANIFEST_UNKNOWN')) return false
-    throw error
   }
 }
