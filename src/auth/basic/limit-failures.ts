@@ -4,6 +4,8 @@ import { checkOptions, kindOf } from '../../arguments.ts'
 import { RegistryError } from '../../errors.ts'
 import type { AccessContext } from '../access.ts'
 import type { CheckCredentials } from '../identity.ts'
+import { FailureWindows } from './failure-windows.ts'
+import { PendingGuesses } from './pending-guesses.ts'
 
 export interface FailureLimits {
   /** Wrong passwords for one name from one address, before that address has to wait. Default: 10. */
@@ -19,48 +21,31 @@ export interface FailureLimits {
 /** Windows that are remembered; beyond them, those that end first are forgotten. */
 const MAX_WINDOWS = 20_000
 
-interface Window {
-  failures: number
-  readonly ends: number
-}
-
 /**
  * Answers 429 with `Retry-After`, and asks `check` no more, where too many logins have failed. Counted by address, so that nobody can lock
  * a user out from elsewhere. Guesses that are still being checked count as failures for other ones: a thousand at once are no way around.
- * The requests of one client that come together bring the same name and password, and do not count against each other.
+ * Where those alone are too many, `Retry-After` is one second. The requests of one client that come together bring the same name and
+ * password: they do not count against each other, and fail as one.
  *
  * @throws `TypeError` for options that make no sense
  */
 export function limitFailures(check: CheckCredentials, limits: FailureLimits = {}): CheckCredentials {
   const { perUser, perAddress, windowMs, now } = checked(limits)
-  const windows = new Map<string, Window>()
-  const guesses = new Guesses()
+  const windows = new FailureWindows({ windowMs, maxWindows: MAX_WINDOWS, now })
+  const pending = new PendingGuesses()
   // Of one length, whatever somebody sends for a name; and no password stays in memory.
   const secret = randomBytes(32)
   const digest = (...texts: readonly string[]) =>
     createHmac('sha256', secret).update(JSON.stringify(texts)).digest('base64')
 
-  const forget = (isToGo: (window: Window) => boolean): void => {
-    // All windows are as long, so the first is the oldest.
-    for (const [key, window] of windows) {
-      if (!isToGo(window)) break
-      windows.delete(key)
-    }
-  }
   const refuse = (key: string, limit: number, guess: string): void => {
-    const { failures = 0, ends = 0 } = windows.get(key) ?? {}
-    if (failures + guesses.others(key, guess) < limit) return
-    const seconds = failures < limit ? 1 : Math.ceil((ends - now()) / 1000)
+    const { failures, endsInMs } = windows.of(key)
+    if (failures + pending.others(key, guess) < limit) return
+    const seconds = failures < limit ? 1 : Math.ceil(endsInMs / 1000)
     throw new RegistryError('TOOMANYREQUESTS', {
       message: 'too many logins have failed: try again later',
       headers: { 'retry-after': String(seconds) },
     })
-  }
-  const count = (key: string): void => {
-    const window = windows.get(key)
-    if (window === undefined) windows.set(key, { failures: 1, ends: now() + windowMs })
-    else window.failures++
-    forget(() => windows.size > MAX_WINDOWS)
   }
 
   return async (credentials, context) => {
@@ -68,48 +53,23 @@ export function limitFailures(check: CheckCredentials, limits: FailureLimits = {
     const ofNetwork = digest(network)
     const ofUser = digest(network, credentials.username)
     const guess = digest(credentials.username, credentials.password)
-    forget(({ ends }) => ends <= now())
     refuse(ofNetwork, perAddress, guess)
     refuse(ofUser, perUser, guess)
-    guesses.begin(ofNetwork, guess)
-    guesses.begin(ofUser, guess)
+    const atNetwork = pending.begin(ofNetwork, guess)
+    const atUser = pending.begin(ofUser, guess)
     try {
       const identity = await check(credentials, context)
       if (identity !== undefined && identity !== null) {
         windows.delete(ofUser)
         return identity
       }
-      count(ofNetwork)
-      count(ofUser)
+      if (atNetwork.fail()) windows.add(ofNetwork)
+      if (atUser.fail()) windows.add(ofUser)
       return undefined
     } finally {
-      guesses.end(ofNetwork, guess)
-      guesses.end(ofUser, guess)
+      atNetwork.end()
+      atUser.end()
     }
-  }
-}
-
-/** What is being checked at the moment. */
-class Guesses {
-  readonly #running = new Map<string, Map<string, number>>()
-
-  /** How many there are at a key besides this one. */
-  others(key: string, guess: string): number {
-    const running = this.#running.get(key)
-    return running === undefined ? 0 : running.size - (running.has(guess) ? 1 : 0)
-  }
-
-  begin(key: string, guess: string): void {
-    const running = this.#running.get(key) ?? new Map<string, number>()
-    this.#running.set(key, running.set(guess, (running.get(guess) ?? 0) + 1))
-  }
-
-  end(key: string, guess: string): void {
-    const running = this.#running.get(key)
-    const left = (running?.get(guess) ?? 0) - 1
-    if (left > 0) running?.set(guess, left)
-    else running?.delete(guess)
-    if (running?.size === 0) this.#running.delete(key)
   }
 }
 

@@ -1,9 +1,17 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import bcrypt from 'bcrypt'
 import { describe, expect, it } from 'vitest'
+import { htpasswd } from '../../../src/auth/basic/htpasswd.ts'
 import { type FailureLimits, limitFailures } from '../../../src/auth/basic/limit-failures.ts'
 import type { CheckCredentials } from '../../../src/auth/identity.ts'
+import { silentLogger } from '../../../src/logger.ts'
+import { temporaryDirectories } from '../../support/temporary-directory.ts'
 import { accessContext } from '../support.ts'
+
+const temporaryDirectory = temporaryDirectories()
 
 function limited(limits: FailureLimits = {}) {
   let now = 0
@@ -26,6 +34,21 @@ function limited(limits: FailureLimits = {}) {
         expect(error).toMatchObject({ code: 'TOOMANYREQUESTS', status: 429 })
         return (error as { headers: Record<string, string> }).headers['retry-after']
       }
+    },
+  }
+}
+
+/** Guesses for one name that are wrong, when told so by their number. */
+function held(limits: FailureLimits) {
+  let now = 0
+  const answers: (() => void)[] = []
+  const check = () => new Promise<undefined>((resolve) => answers.push(() => resolve(undefined)))
+  const login = limitFailures(check, { now: () => now, ...limits })
+  return {
+    guess: async (password: string) => login({ username: 'alice', password }, accessContext()),
+    answer: (index: number) => answers[index]?.(),
+    pass: (ms: number) => {
+      now += ms
     },
   }
 }
@@ -105,6 +128,25 @@ describe('limitFailures', () => {
     expect(new Set(answers)).toEqual(new Set(['in']))
   })
 
+  it('lets in all connections of a push at once, nothing remembered yet, beside wrong passwords', async () => {
+    const file = join(await temporaryDirectory(), 'htpasswd')
+    await writeFile(file, `alice:${await bcrypt.hash('right', 4)}\n`)
+    const hashed: string[] = []
+    const compare = (password: string, hash: string) => {
+      hashed.push(password)
+      return bcrypt.compare(password, hash)
+    }
+    const login = limitFailures(htpasswd({ file, logger: silentLogger, compare }), { perUser: 3 })
+    const passwords = ['wrong', ...Array<string>(100).fill('right'), 'wronger', ...Array<string>(100).fill('right')]
+    const identities = await Promise.all(
+      passwords.map(async (password) => login({ username: 'alice', password }, accessContext())),
+    )
+    expect(identities.map((identity) => identity?.subject)).toEqual(
+      passwords.map((password) => (password === 'right' ? 'alice' : undefined)),
+    )
+    expect(hashed.sort()).toEqual(['right', 'wrong', 'wronger'])
+  })
+
   it('counts what is under way no more when it has ended, however it ended', async () => {
     const ends: ((failed: boolean) => void)[] = []
     const check = () =>
@@ -122,6 +164,42 @@ describe('limitFailures', () => {
     ends[1]?.(false)
     ends[2]?.(false)
     expect(await Promise.all([second, third])).toEqual([undefined, undefined])
+    await expect(guess('d')).rejects.toMatchObject({ status: 429, headers: { 'retry-after': '60' } })
+  })
+
+  it('counts requests that come together with the same wrong password as one failure', async () => {
+    const { login } = limited({ perUser: 2 })
+    const answers = await Promise.all(Array.from({ length: 200 }, () => login('alice', 'of yesterday')))
+    expect(new Set(answers)).toEqual(new Set(['out']))
+    expect(await login('alice', 'wrong')).toBe('out')
+    expect(await login('alice', 'right')).toBe('60')
+  })
+
+  it('counts the same guess anew once one has been answered, though others are still being checked', async () => {
+    const { guess, answer } = held({ perUser: 2 })
+    const [first, second] = [guess('a'), guess('a')]
+    answer(0)
+    expect(await first).toBeUndefined()
+    const third = guess('a')
+    answer(2)
+    answer(1)
+    expect(await Promise.all([second, third])).toEqual([undefined, undefined])
+    await expect(guess('b')).rejects.toMatchObject({ status: 429, headers: { 'retry-after': '60' } })
+  })
+
+  it('counts a failure that comes after its window has ended in a new one', async () => {
+    const { guess, answer, pass } = held({ perUser: 2 })
+    const first = guess('a')
+    answer(0)
+    await first
+    pass(59_999)
+    const late = guess('b')
+    pass(2)
+    answer(1)
+    await late
+    const third = guess('c')
+    answer(2)
+    await third
     await expect(guess('d')).rejects.toMatchObject({ status: 429, headers: { 'retry-after': '60' } })
   })
 
