@@ -161,17 +161,22 @@ async function hostile({ registry, step }) {
   const content = Buffer.alloc(4 * 1024 * 1024, 'as many bytes')
   const blob = `/v2/team/app/blobs/uploads/?digest=${digestOf(content)}`
   const headers = { 'content-type': 'application/octet-stream', 'content-length': content.length }
-  const plain = await thrice(() => exchange(registry, 'POST', blob, headers, [content]))
+  const plain = () => thrice(() => exchange(registry, 'POST', blob, headers, [content]))
   for (const { name, content, status, code } of hostileManifests()) {
     await step(`${name} are refused`, async () => {
-      const { p99, max, samples } = await thrice(async () => {
-        const answer = await put(registry, '/v2/team/app/manifests/hostile', content)
-        const got = `${answer.status} ${JSON.parse(answer.text).errors[0].code}`
-        if (got !== `${status} ${code}`) throw new Error(`answered ${got}, expected ${status} ${code}`)
-      })
-      const figures = `p99 ${p99} ms, max ${max} ms in ${samples} samples`
-      console.log(`     ${content.length} bytes each; loop delay ${figures}; p99 of plain bytes ${plain.p99} ms`)
-      if (!(p99 < 50 + plain.p99)) throw new Error(`p99 ${p99} ms`)
+      for (let pair = 1; ; pair += 1) {
+        const { p99, max, samples } = await thrice(async () => {
+          const answer = await put(registry, '/v2/team/app/manifests/hostile', content)
+          const got = `${answer.status} ${JSON.parse(answer.text).errors[0].code}`
+          if (got !== `${status} ${code}`) throw new Error(`answered ${got}, expected ${status} ${code}`)
+        })
+        const beside = (await plain()).p99
+        const figures = `p99 ${p99} ms, max ${max} ms in ${samples} samples`
+        console.log(`     ${content.length} bytes each; loop delay ${figures}; p99 of plain bytes ${beside} ms`)
+        if (p99 < 50 + beside) return
+        // Whatever else this machine is doing holds up one round or the other; what we do ourselves does so in all of them.
+        if (pair === 3) throw new Error(`p99 ${p99} ms, in three rounds`)
+      }
     })
   }
 }
