@@ -8,7 +8,10 @@ import { breakWhenStalled } from './node-stall.ts'
 export interface AdapterOptions {
   /** Default: warnings and errors to standard error. */
   readonly logger?: Logger
-  /** Uploads that bring less, in bytes per second over half a minute, are broken off; 0 lets them be. Default: 1024. */
+  /**
+   * Uploads that bring less, in bytes per second over half a minute, are broken off; 0 lets them be. On http2, it is the connection that is
+   * measured, which may carry several. Default: 1024.
+   */
   readonly minUploadBytesPerSecond?: number
   /**
    * Downloads whose client takes less, in bytes per second over two minutes, are broken off; 0 lets them be. Over TLS it may take some

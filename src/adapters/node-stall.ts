@@ -18,11 +18,20 @@ export function breakWhenStalled(req: NodeRequest, res: NodeResponse, bytesPerSe
     if (req.complete || res.headersSent) return clearInterval(timer)
     const received = socket.bytesRead - seen
     seen += received
+    // Whoever is to take it has something else to do first, and the client is held back by us.
+    if (!isBeingRead(req)) return
     // A full buffer: the storage is the slow one, and the client held back by us.
     const held = req.readableLength >= req.readableHighWaterMark
-    if (!held && received < (bytesPerSecond * PERIOD_MS) / 1000) req.destroy(new Error('the upload came to a halt'))
+    if (held || received >= (bytesPerSecond * PERIOD_MS) / 1000) return
+    // Whoever reads hears of it; with nobody to hear it, it would end the process.
+    req.once('error', () => {})
+    req.destroy(new Error('the upload came to a halt'))
   }, PERIOD_MS).unref()
   res.once('close', () => clearInterval(timer))
+}
+
+function isBeingRead(req: NodeRequest): boolean {
+  return req.readableFlowing !== null || req.listenerCount('readable') > 0
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
+import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { NodeListener } from './node-listener.ts'
 
@@ -18,11 +19,21 @@ export function handleConnections(server: Http2SecureServer & IdleCloser, listen
   const sessions = new Set<ServerHttp2Session>()
   const sockets = new Set<TLSSocket>()
   const retired = new WeakSet<object>()
+  /** Whose handshake is not done: its certificate may be verified by what is about to change. */
+  const handshaking = new Map<string, Socket>()
+  server.on('connection', (socket: Socket) => {
+    const peer = peerOf(socket)
+    handshaking.set(peer, socket)
+    socket.once('close', () => {
+      if (handshaking.get(peer) === socket) handshaking.delete(peer)
+    })
+  })
   server.on('session', (session) => {
     sessions.add(session)
     session.once('close', () => sessions.delete(session))
   })
   server.on('secureConnection', (socket: TLSSocket) => {
+    handshaking.delete(peerOf(socket))
     if (socket.alpnProtocol === 'h2') return
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
@@ -34,9 +45,14 @@ export function handleConnections(server: Http2SecureServer & IdleCloser, listen
   server.on('request', onRequest).on('checkContinue', onRequest)
   return {
     retire: () => {
+      for (const socket of handshaking.values()) socket.destroy()
       for (const session of sessions) session.close()
       for (const socket of sockets) retired.add(socket)
       server.closeIdleConnections?.()
     },
   }
+}
+
+function peerOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
 }

@@ -47,6 +47,9 @@ function trustOf({ ca, crl }: TlsContent): string {
   return String([ca, crl])
 }
 
+/** Longer ones end at once in Node. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
 function checkTls(tls: TlsOptions): void {
   checkOptions('"tls"', tls, {
     ...{ cert: true, key: true, clientCa: true, clientCertificates: true, crl: true, minVersion: true, reloadMs: true },
@@ -56,6 +59,10 @@ function checkTls(tls: TlsOptions): void {
     if (file === undefined && (name === 'clientCa' || name === 'crl')) continue
     if ((typeof file === 'string' && file !== '') || file instanceof URL) continue
     throw new TypeError(`the option "tls.${name}" must be the path of a PEM file, not ${kindOf(file)}`)
+  }
+  const { reloadMs = 1 } = tls
+  if (!Number.isSafeInteger(reloadMs) || reloadMs < 1 || reloadMs > MAX_TIMER_MS) {
+    throw new TypeError(`the option "tls.reloadMs" must be a number of milliseconds, not ${kindOf(reloadMs)}`)
   }
   checkChoice('tls.minVersion', tls.minVersion, ['TLSv1.2', 'TLSv1.3'])
   checkChoice('tls.clientCertificates', tls.clientCertificates, ['require', 'request'])

@@ -3,7 +3,7 @@ import { mkdir, rename, symlink, writeFile } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
 import { connect as connectHttp2 } from 'node:http2'
 import { Agent, createServer as createHttpsServer, type RequestOptions, request } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect as connectTcp } from 'node:net'
 import { join } from 'node:path'
 import { connect, type SecureVersion, type TLSSocket } from 'node:tls'
 import express from 'express'
@@ -249,6 +249,8 @@ describe('createTlsRegistryServer', () => {
     [{ key: '' }, 'the option "tls.key" must be the path of a PEM file'],
     [{ clientCa: '' }, 'the option "tls.clientCa" must be the path of a PEM file'],
     [{ clientCa: 'a', crl: '' }, 'the option "tls.crl" must be the path of a PEM file'],
+    [{ reloadMs: 'soon' }, 'the option "tls.reloadMs" must be a number of milliseconds, not the string "soon"'],
+    [{ reloadMs: 3e9 }, 'the option "tls.reloadMs" must be a number of milliseconds'],
     [{ minVersion: '1.2' }, 'the option "tls.minVersion" must be one of'],
     [{ clientCertificates: 'request' }, 'need "tls.clientCa"'],
     [{ certificate: 'x' }, '"tls" has no option "certificate"'],
@@ -411,9 +413,15 @@ describe('certificates of clients', () => {
     push.write(body.subarray(0, 3))
     await vi.waitFor(() => expect(subjects).toEqual(['alice', 'alice', 'alice']))
 
+    // A handshake that is drawn out would be verified by the old list.
+    const drawnOut = connectTcp(port, '127.0.0.1').on('error', () => {})
+    await once(drawnOut, 'connect')
+    const isCutOff = once(drawnOut.resume(), 'close')
+    await get(port, elsewhere)
+    expect(subjects.pop()).toBe('carol')
     await writeFile(join(directory, 'new'), lists(bob.cert, valid.cert))
     await rename(join(directory, 'new'), join(directory, 'crl.pem'))
-    await Promise.all([goaway, isClosed])
+    await Promise.all([goaway, isClosed, isCutOff])
     push.end(body.subarray(3))
     const [pushed] = await once(push, 'response')
     await once(pushed.resume(), 'end')

@@ -1,0 +1,88 @@
+import { once } from 'node:events'
+import { createServer, request } from 'node:http'
+import { connect, createServer as createHttp2Server } from 'node:http2'
+import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { toNodeListener } from '../../src/adapters/node.ts'
+import type { HttpHandler } from '../../src/http/message.ts'
+import { silentLogger } from '../../src/logger.ts'
+import { uncaughtErrors } from '../support/uncaught-errors.ts'
+
+const PERIOD_MS = 30_000
+
+const closers: (() => unknown)[] = []
+afterEach(async () => {
+  vi.useRealTimers()
+  for (const close of closers.splice(0).reverse()) await close()
+})
+
+/** A server whose handler takes the body and looks at it when it is told to; and an upload to it that brings nothing. */
+async function uploading(version: 1 | 2) {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  let begin: () => void = () => {}
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve
+  })
+  let taken: () => void = () => {}
+  const isTaken = new Promise<void>((resolve) => {
+    taken = resolve
+  })
+  let tell: (outcome: string) => void = () => {}
+  const outcome = new Promise<string>((resolve) => {
+    tell = resolve
+  })
+  const handler: HttpHandler = async ({ body }) => {
+    taken()
+    await begun
+    const source = body instanceof Readable ? body.iterator({ destroyOnReturn: false }) : body
+    try {
+      for await (const _ of source) await Promise.resolve()
+      tell('read')
+    } catch (error) {
+      tell(String(error))
+    }
+    return { status: 204, headers: {}, body: null }
+  }
+  const listener = toNodeListener(handler, { logger: silentLogger })
+  const server = version === 1 ? createServer({ requestTimeout: 0 }, listener) : createHttp2Server(listener)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  closers.push(() => new Promise((resolve) => server.close(resolve)))
+  if (version === 1) {
+    const upload = request({ port, host: '127.0.0.1', method: 'PUT', path: '/v2/a' }).on('error', () => {})
+    upload.flushHeaders()
+    closers.push(() => upload.destroy())
+    await isTaken
+    return { begin, outcome, end: () => upload.end('all of it') }
+  }
+  const session = connect(`http://127.0.0.1:${port}`).on('error', () => {})
+  const upload = session.request({ ':method': 'PUT', ':path': '/v2/a' }, { endStream: false }).on('error', () => {})
+  closers.push(() => session.destroy())
+  await isTaken
+  return { begin, outcome, end: () => upload.end('all of it') }
+}
+
+describe.each([1, 2] as const)('an upload over http/%i', (version) => {
+  it('is waited for as long as nobody reads it', async () => {
+    const uncaught = uncaughtErrors()
+    const { begin, outcome, end } = await uploading(version)
+    vi.advanceTimersByTime(3 * PERIOD_MS)
+    await new Promise((resolve) => setImmediate(resolve))
+    end()
+    begin()
+    expect(await outcome).toBe('read')
+    expect(uncaught).toEqual([])
+  })
+
+  it('is broken off when it comes to a halt while it is read', async () => {
+    const uncaught = uncaughtErrors()
+    const { begin, outcome } = await uploading(version)
+    begin()
+    await new Promise((resolve) => setImmediate(resolve))
+    vi.advanceTimersByTime(2 * PERIOD_MS)
+    expect(await outcome).toContain('the upload came to a halt')
+    expect(uncaught).toEqual([])
+  })
+})
