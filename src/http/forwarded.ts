@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net'
+import { parseDecimal } from '../spec/decimal.ts'
 import { headerOf } from './headers.ts'
 import type { HttpRequest } from './message.ts'
 
@@ -11,8 +12,9 @@ export interface Forwarded {
 }
 
 /**
- * Reads `Forwarded`, or `X-Forwarded-Proto`, `-Host` and `-For` where it is absent, of requests that come from `proxies`;
- * anybody else's would let them write our `Location`s and our logs.
+ * Reads `Forwarded`, or `X-Forwarded-Proto`, `-Host` and `-For`, of requests that come from `proxies`; anybody else's would let them
+ * write our `Location`s and our logs. A proxy that writes the one may let the other through as the client sent it: where both are there,
+ * only what both say is believed.
  *
  * @param proxies - IP addresses and CIDR blocks
  * @returns `undefined` for a request from elsewhere. Where proxies have appended to a list, its last element counts: that one
@@ -26,7 +28,10 @@ export function forwardedReader(proxies: readonly string[]): (request: HttpReque
     const { remoteAddress } = request
     if (remoteAddress === undefined || !contains(trusted, remoteAddress)) return undefined
     const standard = headerOf(request, 'forwarded')
-    return standard === undefined ? readForwardedFor(request) : readForwarded(standard)
+    if (standard === undefined) return readForwardedFor(request)
+    const said = readForwarded(standard)
+    const isOnlyOne = X_FORWARDED.every((name) => headerOf(request, name) === undefined)
+    return isOnlyOne ? said : agreed(said, readForwardedFor(request))
   }
 }
 
@@ -45,7 +50,13 @@ function readForwardedFor(request: HttpRequest): Forwarded {
     const header = headerOf(request, name)
     return header === undefined ? undefined : lastOf(header).trim()
   }
-  return checked(last('x-forwarded-proto'), last('x-forwarded-host'), last('x-forwarded-for'))
+  return checked(...(X_FORWARDED.map(last) as [string?, string?, string?]))
+}
+
+const X_FORWARDED = ['x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-for'] as const
+
+function agreed(one: Forwarded, other: Forwarded): Forwarded {
+  return Object.fromEntries(Object.entries(one).filter(([key, value]) => other[key as keyof Forwarded] === value))
 }
 
 function checked(proto: string | undefined, host: string | undefined, node: string | undefined): Forwarded {
@@ -79,8 +90,9 @@ function blockListOf(proxies: readonly string[]): BlockList {
   for (const proxy of proxies) {
     const [address = '', prefix, ...rest] = proxy.split('/')
     const family = isIP(address)
-    const bits = prefix === undefined ? undefined : Number(prefix)
-    if (family === 0 || rest.length > 0 || prefix === '' || (bits !== undefined && !Number.isInteger(bits))) {
+    const bits = prefix === undefined ? undefined : (parseDecimal(prefix) ?? Number.NaN)
+    const isTooLong = bits !== undefined && !(bits <= (family === 4 ? 32 : 128))
+    if (family === 0 || rest.length > 0 || isTooLong) {
       throw new TypeError(`not an IP address or CIDR block: ${proxy}`)
     }
     const type = family === 4 ? 'ipv4' : 'ipv6'

@@ -55,8 +55,12 @@ describe('createHandler', () => {
     { trustedProxies: ['10.0.0.0/'] },
     { trustedProxies: ['10.0.0.0/8/8'] },
     { trustedProxies: ['10.0.0.0/33'] },
+    { trustedProxies: ['10.0.0.0/0x8'] },
+    { trustedProxies: ['10.0.0.0/ 8'] },
+    { trustedProxies: ['fd00::/129'] },
+    { accessTimeoutMs: 3e9 },
   ])('refuses options that make no sense: %j', (options) => {
-    expect(() => createHandler(newRegistry(), { access: anyone(), ...options })).toThrow()
+    expect(() => createHandler(newRegistry(), { access: anyone(), ...options })).toThrow(TypeError)
   })
 })
 
