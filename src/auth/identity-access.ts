@@ -67,7 +67,8 @@ async function firstKnown(
 export function checkIdentity(identity: Identity): Identity {
   if (typeof identity === 'object' && typeof identity.subject === 'string' && identity.subject !== '') return identity
   throw new TypeError(
-    `an identity must have a subject that is a text, { subject: 'alice' } say, not ${kindOf(identity)}`,
+    // Without what it is: somebody may have answered with a secret.
+    `an identity must have a subject that is a text, { subject: 'alice' } say, and not be a ${typeof identity}`,
   )
 }
 

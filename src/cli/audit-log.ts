@@ -42,6 +42,7 @@ export async function openAuditLog(file: string): Promise<AuditLog> {
   return {
     write: (decision) => {
       stream ??= openStream()
+      if (isBehind(stream)) return told(BEHIND)
       stream.write(lead + line(decision), told)
       lead = ''
     },
@@ -59,9 +60,17 @@ function onStandardOutput(told: Told): AuditLog {
   const onError = () => {}
   stdout.on('error', onError)
   return {
-    write: (decision) => void stdout.write(line(decision), told),
+    write: (decision) => (isBehind(stdout) ? told(BEHIND) : void stdout.write(line(decision), told)),
     close: async () => void stdout.off('error', onError),
   }
+}
+
+/** Bytes that wait for a disk, or for a reader, which may have stopped. */
+const MAX_WAITING = 16 * 1024 * 1024
+const BEHIND = new Error('it takes nothing any more')
+
+function isBehind({ writableLength }: { readonly writableLength: number }): boolean {
+  return writableLength > MAX_WAITING
 }
 
 /** What became of one line. */

@@ -142,6 +142,18 @@ function checkNetwork(values: Values, access: AccessOptions, tls: TlsOptions | u
       EXIT_USAGE,
     )
   }
+  if (tls === undefined) checkRealm(values)
+}
+
+/** Clients send passwords to where the challenge says that tokens are given out. */
+function checkRealm(values: Values): void {
+  if (values['token-issuer'] === undefined || values['public-url'] !== undefined) return
+  if (values['trusted-proxy'].length > 0) return
+  throw new CliError(
+    `--listen ${values.listen}: behind a proxy with TLS, --token-issuer needs --public-url URL, or --trusted-proxy ADDRESS: ` +
+      'without, clients would be told to send passwords over http',
+    EXIT_USAGE,
+  )
 }
 
 function parseAccessOptions(values: Values): AccessOptions {

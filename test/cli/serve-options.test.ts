@@ -96,6 +96,10 @@ describe('parseServeOptions', () => {
     [['--trusted-proxy', '10.0.0.0/33'], '--trusted-proxy 10.0.0.0/33: expected an IP address, or a CIDR block'],
     [['--trusted-proxy', 'fd00::/129'], '--trusted-proxy fd00::/129: expected an IP address, or a CIDR block'],
     [['--trusted-proxy', '10.0.0.1,10.0.0.2'], '--trusted-proxy 10.0.0.1,10.0.0.2: expected an IP address'],
+    [
+      ['--listen', '0.0.0.0:5000', '--htpasswd', 'h', '--token-issuer', 'generate', '--allow-plain-passwords'],
+      'behind a proxy with TLS, --token-issuer needs --public-url URL, or --trusted-proxy ADDRESS',
+    ],
     [['--sparse', 'indx'], '--sparse indx: expected none, index or all; did you mean index?'],
     [['--sparse', 'sometimes'], '--sparse sometimes: expected none, index or all'],
     [['--public-url', 'registry.example.com'], '--public-url registry.example.com: expected an http or https URL'],

@@ -38,13 +38,16 @@ export function basicAccess(options: BasicAccessOptions): AccessController {
     if (authorization.scheme === 'none') return undefined
     if (authorization.scheme !== 'basic') throw refused('expected a name and a password (Basic)')
     const { username, password } = authorization
-    context.note({ username })
+    context.note({ username: username.slice(0, MAX_NOTED) })
     const identity = await limited({ username, password }, context)
     if (identity === undefined) throw refused('wrong name or password')
     return identity
   }
   return identityAccess({ authenticate, challenge, ...(permissions && { permissions }) })
 }
+
+/** Characters of a name that nobody may have. */
+export const MAX_NOTED = 256
 
 function checked(options: BasicAccessOptions) {
   checkOptions('basicAccess()', options, { check: true, permissions: true, realm: true, failures: true })

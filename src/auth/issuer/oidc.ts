@@ -39,6 +39,11 @@ export function oidcChecker(
   issuers: readonly OidcIssuer[],
   options: Pick<VerifyOptions, 'leewaySeconds' | 'date'> & { readonly logger?: Logger },
 ): OidcChecker {
+  if (new Set(issuers.map((one) => one?.issuer)).size < issuers.length) {
+    throw new TypeError(
+      'the option "oidc" has the same issuer twice: let one condition say "or", and "identity" who it is',
+    )
+  }
   const known = new Map(
     issuers.map((one) => [one.issuer, { ...checked(one), keys: one.keys ?? discovered(one, options) }]),
   )

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { checkAmount, checkOptions, kindOf } from '../../arguments.ts'
+import { checkOptions, kindOf } from '../../arguments.ts'
 import { RegistryError } from '../../errors.ts'
 import type { HttpResponse } from '../../http/message.ts'
 import type { Logger } from '../../logger.ts'
 import { isRepositoryName } from '../../spec/name.ts'
 import type { Access, AccessContext, AccessController } from '../access.ts'
+import { MAX_NOTED } from '../basic/basic-access.ts'
 import { type FailureLimits, limitFailures } from '../basic/limit-failures.ts'
 import { basicChallenge } from '../challenge.ts'
 import { type CheckCredentials, type Identity, loggedIn, type Permissions } from '../identity.ts'
@@ -32,7 +33,10 @@ export interface TokenIssuerOptions {
   readonly service?: string
   /** Who gives them out. Default: `service`. */
   readonly issuer?: string
-  /** Where clients find the token service, if not at `/v2/_wharfage/token` of the registry itself. */
+  /**
+   * Where clients find the token service, and send passwords to. Default: `/v2/_wharfage/token` of the registry itself, as they have
+   * addressed it; behind a proxy with TLS, that takes `publicUrl` or `trustedProxies` of the mount, or it would be `http:`.
+   */
   readonly realm?: string | URL
   /** How long a token is good for, whatever becomes of its bearer meanwhile: at least 60. Default: 300. */
   readonly tokenSeconds?: number
@@ -43,7 +47,10 @@ export interface TokenIssuerOptions {
   readonly identity?: (subject: string, context: AccessContext) => Identity | undefined | Promise<Identity | undefined>
   /** Default: 30 days. */
   readonly refreshTokenSeconds?: number
-  /** Others whose tokens are taken for passwords, with any user name. */
+  /**
+   * Others whose tokens are taken for passwords, with any user name. What they call somebody is a name like those of `check`: let `identity`
+   * put something before it where the two must not meet.
+   */
   readonly oidc?: readonly OidcIssuer[]
   /** When an address that sends wrong passwords has to wait. */
   readonly failures?: FailureLimits
@@ -112,7 +119,7 @@ export function tokenIssuer(options: TokenIssuerOptions = {}): TokenIssuer {
       if (permissions.grantsAnonymous !== false) return undefined
       throw refuse('a name and a password are needed')
     }
-    if (proof.kind === 'password') context.note({ username: proof.username })
+    if (proof.kind === 'password') context.note({ username: proof.username.slice(0, MAX_NOTED) })
     try {
       if (proof.kind === 'refresh') return await ofRefreshToken(proof.token, context)
       if (oidc.claims(proof.password)) return await oidc.identify(proof.password)
@@ -213,7 +220,11 @@ function checked(options: TokenIssuerOptions) {
     throw new TypeError(`the option "oidc" must be a list, not ${kindOf(oidc)}`)
   }
   const { tokenSeconds = 300, refreshTokenSeconds = 30 * 24 * 3600, date = Date.now } = options
-  checkAmount('refreshTokenSeconds', refreshTokenSeconds)
+  if (!Number.isSafeInteger(refreshTokenSeconds) || refreshTokenSeconds <= 0) {
+    throw new TypeError(
+      `the option "refreshTokenSeconds" must be a number of seconds, not ${kindOf(refreshTokenSeconds)}`,
+    )
+  }
   // Docker's clients take a shorter life for 60.
   if (!Number.isSafeInteger(tokenSeconds) || tokenSeconds < 60) {
     throw new TypeError(`the option "tokenSeconds" must be an integer of at least 60, not ${kindOf(tokenSeconds)}`)

@@ -55,6 +55,7 @@ export function remoteKeys(options: {
         .then((loaded) => {
           keys = loaded
           loadedAt = now()
+          problem = undefined
         })
         .catch((error: unknown) => {
           problem = error
@@ -75,8 +76,12 @@ export function remoteKeys(options: {
       const found = matching(keys ?? [], hint)
       if (found.length > 0) return found
       await refresh()
-      if (keys === undefined) throw new Error(`the keys of ${name} could not be fetched`, { cause: problem })
-      return matching(keys, hint)
+      const fetched = matching(keys ?? [], hint)
+      // It may be a new one: nobody can tell.
+      if (fetched.length === 0 && problem !== undefined) {
+        throw new Error(`the keys of ${name} could not be fetched`, { cause: problem })
+      }
+      return fetched
     },
   }
 }
@@ -108,7 +113,8 @@ export function checkKeyUrl(name: string, given: string | URL): URL {
   const isLocal = url?.protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
   if (url !== undefined && (url.protocol === 'https:' || isLocal) && url.username === '' && url.password === '')
     return url
-  throw new TypeError(`the option "${name}" must be an https: URL, not ${kindOf(given)}`)
+  // Without what it is: a password may stand in it.
+  throw new TypeError(`the option "${name}" must be an https: URL without a user name and a password`)
 }
 
 function checked(options: JwksUrlOptions) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { checkAmount, checkOptions, kindOf } from '../../arguments.ts'
+import { checkOptions, kindOf } from '../../arguments.ts'
 import { RegistryError } from '../../errors.ts'
 import { headerOf } from '../../http/headers.ts'
 import type { HttpRequest } from '../../http/message.ts'
@@ -124,7 +124,7 @@ function checked(options: TokenAccessOptions) {
   if (typeof service !== 'string' || service === '') {
     throw new TypeError(`the option "service" must be the name of this registry in tokens, not ${kindOf(service)}`)
   }
-  if (typeof realm !== 'function' && !URL.canParse(String(realm))) {
+  if (typeof realm !== 'function' && !/^https?:/.test(URL.canParse(String(realm)) ? new URL(realm).protocol : '')) {
     throw new TypeError(`the option "realm" must be the URL of a token service, not ${kindOf(realm)}`)
   }
   if (!Array.isArray(issuers) || issuers.length === 0) {
@@ -134,7 +134,9 @@ function checked(options: TokenAccessOptions) {
   if (new Set(issuers.map(({ issuer }) => issuer)).size < issuers.length) {
     throw new TypeError('the option "issuers" has the same issuer twice: give it the keys of both')
   }
-  checkAmount('leewaySeconds', leewaySeconds)
+  if (!Number.isSafeInteger(leewaySeconds) || leewaySeconds < 0) {
+    throw new TypeError(`the option "leewaySeconds" must be a number of seconds, not ${kindOf(leewaySeconds)}`)
+  }
   return { service, realm, issuers: issuers as readonly TrustedIssuer[], leewaySeconds, date }
 }
 

@@ -392,6 +392,14 @@ describe('tokenIssuer', () => {
     [{ service: '' }, 'the option "service" must be a text'],
     [{ tokenSeconds: 30 }, 'the option "tokenSeconds" must be an integer of at least 60, not the number 30'],
     [{ oidc: {} }, 'the option "oidc" must be a list'],
+    [
+      { refreshTokenSeconds: Number.POSITIVE_INFINITY },
+      'the option "refreshTokenSeconds" must be a number of seconds, not the number Infinity',
+    ],
+    [
+      { oidc: ['a', 'b'].map((audience) => ({ issuer: 'https://ci.test', audience, condition: () => true })) },
+      'the option "oidc" has the same issuer twice',
+    ],
   ])('refuses the options %j', (options, message) => {
     expect(() => tokenIssuer(options as TokenIssuerOptions)).toThrow(message)
   })

@@ -166,6 +166,19 @@ describe('jwksUrl', () => {
     expect(await has('one')).toBe(false)
   })
 
+  it('cannot tell of a key that it does not know while nobody answers', async () => {
+    const { state, has, clock } = await publisher()
+    await has('one')
+    state.status = 503
+    clock.now = 30_000
+    await expect(has('two')).rejects.toThrow(/the keys of .* could not be fetched/)
+    await expect(has('two')).rejects.toThrow(/the keys of .* could not be fetched/)
+    expect(await has('one')).toBe(true)
+    state.status = 200
+    clock.now += 30_000
+    expect(await has('two')).toBe(false)
+  })
+
   it('holds up nobody whose key it has while it looks again', async () => {
     const { has, clock, hang } = await publisher()
     await has('one')
@@ -216,15 +229,14 @@ describe('jwksUrl', () => {
     await expect(has('one')).rejects.toThrow(/the keys of .* could not be fetched/)
   })
 
-  it.each([
-    ['ftp://a/jwks', 'the string "ftp://a/jwks"'],
-    ['http://issuer.test/jwks', 'the string "http://issuer.test/jwks"'],
-    ['https://a:b@issuer.test/jwks', 'the string "https://a:b@issuer.test/jwks"'],
-    ['jwks.json', 'the string "jwks.json"'],
-    [undefined, 'undefined'],
-  ])('refuses the URL %s', (url, kind) => {
-    expect(() => jwksUrl({ url: url as string })).toThrow(`the option "url" must be an https: URL, not ${kind}`)
-  })
+  it.each(['ftp://a/jwks', 'http://issuer.test/jwks', 'https://a:secret@issuer.test/jwks', 'jwks.json', undefined])(
+    'refuses the URL %s, and does not repeat it',
+    (url) => {
+      expect(() => jwksUrl({ url: url as string })).toThrow(
+        /^the option "url" must be an https: URL without a user name and a password$/,
+      )
+    },
+  )
 })
 
 describe('certificates', () => {

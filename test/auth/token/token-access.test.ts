@@ -299,6 +299,16 @@ describe('tokenAccess', () => {
   it.each<[unknown, string]>([
     [undefined, 'the option "service" must be the name of this registry in tokens, not undefined'],
     [{ service: 'x' }, 'the option "realm" must be the URL of a token service, not undefined'],
+    [{ service: 'x', realm: 'javascript:1' }, 'the option "realm" must be the URL of a token service'],
+    [
+      {
+        service: 'x',
+        realm: REALM,
+        issuers: [{ issuer: 'a', keys: keysOf() }],
+        leewaySeconds: Number.POSITIVE_INFINITY,
+      },
+      'the option "leewaySeconds" must be a number of seconds, not the number Infinity',
+    ],
     [{ service: 'x', realm: REALM }, 'the option "issuers" must be a list'],
     [{ service: 'x', realm: REALM, issuers: [{}] }, 'an issuer must have its name'],
     [{ service: 'x', realm: REALM, issuers: [{ issuer: 'a' }] }, 'the keys of a must be those of jwksFile()'],
