@@ -52,13 +52,15 @@ export class LayoutFolder {
    */
   async check(): Promise<boolean> {
     if (this.#isChecked) return true
-    const content = await this.read('oci-layout')
+    let content = await this.read('oci-layout')
+    const found = content === undefined ? await this.#names() : undefined
+    // It was made in between.
+    if (found?.includes('oci-layout')) content = await this.read('oci-layout')
     if (content !== undefined) {
       checkLayoutFile(content, `${this.path}/oci-layout`)
       this.#isChecked = true
       return true
     }
-    const found = await this.#names()
     if (found !== undefined && found.length > 0) {
       const told = found.slice(0, NAMES_TOLD).join(', ') + (found.length > NAMES_TOLD ? ', …' : '')
       throw malformed(`${this.path} is no OCI image layout: it has no file oci-layout, but ${told}`)
