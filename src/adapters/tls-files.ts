@@ -128,7 +128,9 @@ async function read(what: string, file: string | URL): Promise<string> {
     return await readFile(file, 'utf8')
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
-    const reasons: Record<string, string> = { ENOENT: 'no such file', EACCES: 'this process may not read it' }
+    const reasons: Record<string, string> = {
+      ...{ ENOENT: 'no such file', EISDIR: 'not a file', EACCES: 'this process may not read it' },
+    }
     throw new Error(`the ${what} ${file} cannot be read: ${reasons[code ?? ''] ?? message}`, { cause })
   }
 }

@@ -20,7 +20,7 @@ export interface IdentityAccessOptions {
  * Access control in two questions: who asks, and what they may do.
  *
  * @example
- * identityAccess({ authenticate: ({ raw }) => raw.session?.user, permissions: rules(['team/{user}/**: pull, push']) })
+ * identityAccess({ authenticate: ({ raw }) => identityOf(raw), permissions: rules(['team/{user}/**: pull, push']) })
  */
 export function identityAccess(options: IdentityAccessOptions): AccessController {
   const { authenticators, permissions, challenge } = checked(options)
@@ -35,7 +35,11 @@ export function identityAccess(options: IdentityAccessOptions): AccessController
       const grant = grantOf(identity, permissions)
       if (identity !== undefined) return grant
       // Where nothing in particular is needed (`GET /v2/`), clients learn whether they have to log in.
-      if (required.length === 0) throw refuse(required, context)
+      if (required.length === 0) {
+        // With nothing that they could log in with, they only ask whether this is a registry.
+        if (challenge === undefined && permissions.grantsAnonymous === true) return grant
+        throw refuse(required, context)
+      }
       for (const access of required) if ((await grant.allows(access)) !== true) throw refuse(required, context)
       return grant
     },

@@ -16,7 +16,7 @@ export {
 export { type IdentityAccessOptions, identityAccess } from './identity-access.ts'
 export { celCondition } from './issuer/cel-condition.ts'
 export type { OidcIssuer } from './issuer/oidc.ts'
-export type { SigningKeyInput } from './issuer/signing-key.ts'
+export type { Jwk, SigningKeyInput } from './issuer/signing-key.ts'
 export { type TokenIssuer, type TokenIssuerOptions, tokenIssuer } from './issuer/token-issuer.ts'
 export type { CatalogRule, RepositoryRule, Rule, RuleAction, RuleWho } from './rules/rule.ts'
 export { formatRule, parseRule } from './rules/rule-text.ts'

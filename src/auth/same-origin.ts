@@ -16,7 +16,7 @@ export interface SameOriginOptions {
  * say nothing, and are let in. What a page of another origin may read is for the option `cors` of the mount to say: nothing, by default.
  *
  * @example
- * identityAccess({ authenticate: sameOrigin(({ raw }) => raw.session?.user) })
+ * identityAccess({ authenticate: sameOrigin(({ raw }) => identityOf(raw)) })
  *
  * @see https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site
  */

@@ -8,7 +8,7 @@ import { identityAccess } from '../auth/identity-access.ts'
 import { tokenIssuer } from '../auth/issuer/token-issuer.ts'
 import { rulesFile } from '../auth/rules/rules-file.ts'
 import { sameOrigin } from '../auth/same-origin.ts'
-import { CliError, messageOf } from './cli-error.ts'
+import { CliError, fileProblemOf, messageOf, systemCodeOf } from './cli-error.ts'
 
 /** What the command line says of who may do what: names of files. */
 export interface AccessOptions {
@@ -53,11 +53,10 @@ async function readKey(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
     const reason =
-      code === 'ENOENT'
+      systemCodeOf(cause) === 'ENOENT'
         ? 'no such file. Make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256'
-        : message
+        : fileProblemOf(cause)
     throw new CliError(`--token-issuer ${file}: ${reason}`, undefined, { cause })
   }
 }

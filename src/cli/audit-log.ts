@@ -1,7 +1,7 @@
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Audit } from '../http/audit.ts'
-import { CliError, messageOf } from './cli-error.ts'
+import { CliError, fileProblemOf } from './cli-error.ts'
 
 export interface AuditLog {
   readonly write: Audit
@@ -21,7 +21,7 @@ export async function openAuditLog(file: string): Promise<AuditLog> {
     // Who asks for what is nobody else's business.
     await (await open(file, 'a', 0o600)).close()
   } catch (cause) {
-    throw new CliError(`--audit-log ${file}: ${messageOf(cause)}`, undefined, { cause })
+    throw new CliError(`--audit-log ${file}: ${fileProblemOf(cause)}`, undefined, { cause })
   }
   let stream: WriteStream | undefined
   /** A line that was written in part must not swallow the next. */

@@ -19,6 +19,17 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
+/** Why a file of the command line cannot be used, for whoever wrote it there. */
+export function fileProblemOf(error: unknown): string {
+  return FILE_PROBLEMS[systemCodeOf(error) ?? ''] ?? messageOf(error)
+}
+
+const FILE_PROBLEMS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  EISDIR: 'not a file',
+  EACCES: 'this process may not use it',
+}
+
 /** Node's `ENOENT`, `EADDRINUSE`, …; `undefined` for any other error. */
 export function systemCodeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined

@@ -38,11 +38,11 @@ export function createAuthorizer({ access, timeoutMs, audit, logger }: Authorize
     const notes: Notes = {}
     const entry = { ...asked, requestId, method: request.method, ...(address !== undefined && { address }) }
     try {
-      const { result, outcome, subject } = await ask(notes)
+      const { result, outcome, subject = notedSubject(notes) } = await ask(notes)
       record({ at: new Date(), ...entry, outcome, ...(subject !== undefined && { subject }), details: notes })
       return result
     } catch (error) {
-      const subject = deniedSubject(error)
+      const subject = deniedSubject(error) ?? notedSubject(notes)
       record({
         at: new Date(),
         ...entry,
@@ -112,6 +112,11 @@ class Denied extends RegistryError {
 
 function deniedSubject(error: unknown): string | undefined {
   return error instanceof Denied ? error.subject : undefined
+}
+
+/** A controller may know who asked, and refuse, or give them a token. */
+function notedSubject({ subject }: Notes): string | undefined {
+  return typeof subject === 'string' ? subject : undefined
 }
 
 function outcomeOf(error: unknown): Outcome {

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { type Authenticate, type Identity, type IdentityAccessOptions, identityAccess } from '../../src/auth/index.ts'
+import {
+  type Authenticate,
+  type Identity,
+  type IdentityAccessOptions,
+  identityAccess,
+  rules,
+} from '../../src/auth/index.ts'
 import { RegistryError } from '../../src/errors.ts'
 import { client } from '../http/support.ts'
 
@@ -42,6 +48,15 @@ describe('identityAccess', () => {
     const authenticate = [one('a', undefined), one('b', alice), one('c', { subject: 'carol' })]
     expect(await ask({ authenticate }, '/v2/')).toEqual([200, undefined])
     expect(asked).toEqual(['a', 'b'])
+  })
+
+  it('is a registry for everybody where there is nothing to log in with, and something for everybody', async () => {
+    const options = { authenticate: () => undefined, permissions: rules(['library/*: anonymous pull']) }
+    expect(await ask(options, '/v2/')).toEqual([200, undefined])
+    expect(await ask(options, '/v2/library/a/tags/list')).toEqual([404, undefined])
+    expect(await ask(options, '/v2/private/tags/list')).toEqual([403, undefined])
+    const challenge = 'Basic realm="x"'
+    expect(await ask({ ...options, challenge }, '/v2/')).toEqual([401, challenge])
   })
 
   it('is 403 without a challenge', async () => {

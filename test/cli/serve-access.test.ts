@@ -120,6 +120,14 @@ describe('wharfage serve --htpasswd', () => {
       1,
       '--rules r: line 1: a rule for anonymous, which is refused here: it takes tokens to serve those who have not logged in beside those who have: wharfage serve --token-issuer',
     ],
+    [['--htpasswd', 'h', '--token-issuer', '.'], { h: HTPASSWD }, 1, '--token-issuer .: not a file'],
+    [['--htpasswd', 'h', '--audit-log', '.'], { h: HTPASSWD }, 1, '--audit-log .: not a file'],
+    [
+      ['--htpasswd', 'h', '--audit-log', 'no/where'],
+      { h: HTPASSWD },
+      1,
+      '--audit-log no/where: no such file or directory',
+    ],
     [['--rules', 'r'], {}, 2, '--rules needs --htpasswd or --tls-client-ca'],
     [['--token-issuer', 'generate'], {}, 2, '--token-issuer needs --htpasswd'],
     [

@@ -12,13 +12,16 @@ import { loadJose } from '../token/jose.ts'
 import { rfc7638Thumbprint, type TrustedKey, trustedKey } from '../token/trusted-key.ts'
 import type { Claims } from '../token/verify-token.ts'
 
+/** A JSON Web Key (RFC 7517), as parsed: Node's and the browsers' types of it come and go. */
+export type Jwk = { readonly kty?: string } | Readonly<Record<string, unknown>>
+
 /** A private key: PEM, a JSON Web Key, or Node's own; RSA of 2048 bits or more, EC (P-256, P-384, P-521) or Ed25519. */
 export type SigningKeyInput =
   | string
-  | JsonWebKey
+  | Jwk
   | KeyObject
   | {
-      readonly key: string | JsonWebKey | KeyObject
+      readonly key: string | Jwk | KeyObject
       /** The key's certificate and those that lead to an authority, in PEM: tokens carry them, for verifiers that trust the authority. */
       readonly certificates: string
     }
@@ -27,7 +30,7 @@ export type SigningKeyInput =
 export interface SigningKey {
   readonly trusted: TrustedKey
   /** The public half, as it stands in a JSON Web Key Set. */
-  readonly jwk: JsonWebKey
+  readonly jwk: Jwk
   /** @returns the token */
   sign(claims: Claims, type: string): Promise<string>
 }
@@ -60,7 +63,7 @@ function isWithCertificates(input: SigningKeyInput): input is Extract<SigningKey
   return typeof input === 'object' && input !== null && 'certificates' in input
 }
 
-function readPrivateKey(input: string | JsonWebKey | KeyObject): KeyObject {
+function readPrivateKey(input: string | Jwk | KeyObject): KeyObject {
   if (input instanceof KeyObject) {
     if (input.type === 'private') return input
     throw new TypeError(`a key that signs tokens must be private, not ${input.type}`)
@@ -69,7 +72,9 @@ function readPrivateKey(input: string | JsonWebKey | KeyObject): KeyObject {
     throw new TypeError(`a key that signs tokens must be PEM, a JSON Web Key or a KeyObject, not ${kindOf(input)}`)
   }
   try {
-    return typeof input === 'string' ? createPrivateKey(input) : createPrivateKey({ key: input, format: 'jwk' })
+    return typeof input === 'string'
+      ? createPrivateKey(input)
+      : createPrivateKey({ key: input as JsonWebKey, format: 'jwk' })
   } catch {
     // Without the reason: it may quote the key.
     throw new TypeError(
