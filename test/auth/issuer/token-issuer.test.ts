@@ -170,9 +170,9 @@ describe('the token endpoint', () => {
     const { get, decisions } = registry()
     await get('?scope=repository:team/app:pull,delete', ALICE)
     await get('', basic('alice:hunter2'))
-    expect(decisions.map(({ route, outcome, details }) => [route, outcome, details])).toEqual([
-      ['token', 'allowed', { username: 'alice', subject: 'alice', granted: 'repository:team/app:pull' }],
-      ['token', 'challenged', { username: 'alice' }],
+    expect(decisions.map(({ route, outcome, subject, details }) => [route, outcome, subject, details])).toEqual([
+      ['token', 'allowed', 'alice', { username: 'alice', subject: 'alice', granted: 'repository:team/app:pull' }],
+      ['token', 'challenged', undefined, { username: 'alice' }],
     ])
     expect(JSON.stringify(decisions)).not.toMatch(/hunter2|wonderland|eyJ/)
   })
