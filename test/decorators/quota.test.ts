@@ -145,6 +145,18 @@ describe('quota', () => {
     await expectRefusal(put('team/small', 1), 'DENIED')
   })
 
+  it('counts an upload once, however many limits are for its repository', async () => {
+    const limits = [1000, 400, 600].map((maxBytes) => ({ repository: 'app', maxBytes }))
+    const { app } = limited({ limits })
+    const content = blob('a', 400)
+    const upload = await app.blobs.startUpload()
+    await upload.append(content.subarray(0, 200))
+    await upload.append(content.subarray(200))
+    await upload.commit(digestOf(content))
+    await expectRefusal(app.blobs.put(blob('b', 1)), 'DENIED')
+    expect(await held(app)).toBe(400)
+  })
+
   it('asks a function, with who it is that pushes', async () => {
     const asked: unknown[] = []
     const { app } = limited({

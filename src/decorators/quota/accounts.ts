@@ -28,9 +28,15 @@ export class Accounts {
   async open(repository: string, context: OperationContext): Promise<Reservation> {
     const { limitsOf, recountMs } = this.#options
     const limits = await limitsOf(repository, context)
-    const shares = limits.map((limit): Share => ({ account: this.#of(limit, repository), maxBytes: limit.maxBytes }))
-    for (const { account } of shares) await account.countIfOlderThan(recountMs)
-    return new Reservation(shares)
+    // Of several limits for one account, the smallest: what goes into it goes in once.
+    const shares = new Map<Account, Share>()
+    for (const limit of limits) {
+      const account = this.#of(limit, repository)
+      const maxBytes = Math.min(limit.maxBytes, shares.get(account)?.maxBytes ?? Number.POSITIVE_INFINITY)
+      shares.set(account, { account, maxBytes })
+    }
+    for (const account of shares.keys()) await account.countIfOlderThan(recountMs)
+    return new Reservation([...shares.values()])
   }
 
   /** Something was deleted there. */
