@@ -85,3 +85,6 @@ function conversion(content: unknown): string {
   const isPlain = typeof content === 'object' && content !== null && Object.getPrototypeOf(content) === Object.prototype
   return isPlain ? ': Buffer.from(JSON.stringify(object))' : ''
 }
+
+/** The longest that Node's timers wait, in milliseconds; a longer one ends at once. */
+export const MAX_TIMER_MS: number = 2 ** 31 - 1

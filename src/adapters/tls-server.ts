@@ -1,5 +1,5 @@
 import { createSecureServer, type Http2SecureServer } from 'node:http2'
-import { checkChoice, checkOptions, kindOf } from '../arguments.ts'
+import { checkChoice, checkOptions, kindOf, MAX_TIMER_MS } from '../arguments.ts'
 import type { BackendOf, HandlerOptions } from '../http/handler.ts'
 import { registryListener } from './node-listener.ts'
 import type { AdapterOptions } from './node-request.ts'
@@ -46,9 +46,6 @@ export async function createTlsRegistryServer(
 function trustOf({ ca, crl }: TlsContent): string {
   return String([ca, crl])
 }
-
-/** Longer ones end at once in Node. */
-const MAX_TIMER_MS = 2 ** 31 - 1
 
 function checkTls(tls: TlsOptions): void {
   checkOptions('"tls"', tls, {

@@ -1,4 +1,4 @@
-import { checkOptions, kindOf, type OptionNames } from '../arguments.ts'
+import { checkOptions, kindOf, MAX_TIMER_MS, type OptionNames } from '../arguments.ts'
 import { type AccessController, type Authorize, accessController } from '../auth/access.ts'
 import type { Backend } from '../backend.ts'
 import { consoleLogger, type Logger } from '../logger.ts'
@@ -100,7 +100,8 @@ export function createHandler(backend: BackendOf, options: HandlerOptions): Http
     throw new TypeError(`the option "audit" must be a function of a decision, not ${kindOf(audit)}`)
   }
   const timeoutMs = positive('accessTimeoutMs', accessTimeoutMs)
-  if (timeoutMs > MAX_TIMER_MS) throw new TypeError(`the option "accessTimeoutMs" must be ${MAX_TIMER_MS} at most`)
+  if (timeoutMs > MAX_TIMER_MS)
+    throw new TypeError(`the option "accessTimeoutMs" must be at most ${MAX_TIMER_MS} milliseconds`)
   const authorizer = createAuthorizer({ access, timeoutMs, audit, logger })
   const forwarded = forwardedReader(options.trustedProxies ?? [])
   const settings = settingsOf(options, forwarded)
@@ -171,9 +172,6 @@ function limit(
   const value = options[name]
   return value === undefined ? Number.POSITIVE_INFINITY : positive(name, value)
 }
-
-/** Longer ones end at once in Node. */
-const MAX_TIMER_MS = 2 ** 31 - 1
 
 function positive(name: string, value: number): number {
   if (Number.isSafeInteger(value) && value > 0) return value

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { MAX_TIMER_MS } from '../../arguments.ts'
 import type { BlobReader, Blobs } from '../../backend.ts'
 import { type ByteRange, type ByteStream, streamBody } from '../../bytes.ts'
 import { RegistryError } from '../../errors.ts'
@@ -204,9 +205,6 @@ export class BlobFill {
     this.#options.onEnd()
   }
 }
-
-/** Longer ones would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1
 
 function describe(digest: Digest, size: number): Descriptor {
   return { mediaType: 'application/octet-stream', digest, size }

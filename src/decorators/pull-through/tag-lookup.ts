@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from '../../arguments.ts'
 import type { Manifest } from '../../backend.ts'
 import { RegistryError } from '../../errors.ts'
 import type { Digest } from '../../spec/digest.ts'
@@ -157,7 +158,7 @@ async function within<T>(promise: Promise<T>, milliseconds: number): Promise<T |
   if (milliseconds === Number.POSITIVE_INFINITY) return promise
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), Math.min(milliseconds, 2 ** 31 - 1)).unref()
+    timer = setTimeout(() => resolve(undefined), Math.min(milliseconds, MAX_TIMER_MS)).unref()
   })
   try {
     return await Promise.race([promise, timeout])
