@@ -1,5 +1,6 @@
 import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { Pace } from './bytes/pace.ts'
 import { SinkWriter } from './bytes/sink-writer.ts'
 
 /** What we accept: `Uint8Array`, `IncomingMessage`, `fs.ReadStream`, web `ReadableStream`, generators. */
@@ -68,12 +69,14 @@ export async function readAll(
 ): Promise<Uint8Array | undefined> {
   if (source instanceof Uint8Array) return source.byteLength > maxBytes ? undefined : source
   const chunks: Uint8Array[] = []
+  const pace = new Pace()
   let size = 0
   const kept = source instanceof Readable ? source.iterator({ destroyOnReturn: false }) : source
   for await (const chunk of kept) {
     size += chunk.byteLength
     if (size > maxBytes) return undefined
     chunks.push(chunk)
+    await pace.take(chunk.byteLength)
   }
   if (chunks.length === 1) return chunks[0]
   await beforeJoin?.(size)

@@ -140,10 +140,7 @@ async function manyTransfers({ registry, step }) {
   await step('it stayed under 350 MiB', () => below(registry, 350))
 }
 
-/**
- * 40 at once of each kind, three times. What as many bytes do to the loop that nobody looks into, on this machine at this time, is measured
- * beside it and added to what is allowed.
- */
+/** 40 at once of each kind, three times. */
 async function hostile({ registry, step }) {
   const ask = async () => {
     const seen = registry.output().length
@@ -154,28 +151,20 @@ async function hostile({ registry, step }) {
       await delay(10)
     }
   }
-  const thrice = async (work) => {
-    for (let round = 0; round < 3; round += 1) await inParallel(40, 40, work)
-    return ask()
-  }
-  const content = Buffer.alloc(4 * 1024 * 1024, 'as many bytes')
-  const blob = `/v2/team/app/blobs/uploads/?digest=${digestOf(content)}`
-  const headers = { 'content-type': 'application/octet-stream', 'content-length': content.length }
-  const plain = () => thrice(() => exchange(registry, 'POST', blob, headers, [content]))
   for (const { name, content, status, code } of hostileManifests()) {
-    await step(`${name} are refused`, async () => {
-      for (let pair = 1; ; pair += 1) {
-        const { p99, max, samples } = await thrice(async () => {
-          const answer = await put(registry, '/v2/team/app/manifests/hostile', content)
-          const got = `${answer.status} ${JSON.parse(answer.text).errors[0].code}`
-          if (got !== `${status} ${code}`) throw new Error(`answered ${got}, expected ${status} ${code}`)
-        })
-        const beside = (await plain()).p99
-        const figures = `p99 ${p99} ms, max ${max} ms in ${samples} samples`
-        console.log(`     ${content.length} bytes each; loop delay ${figures}; p99 of plain bytes ${beside} ms`)
-        if (p99 < 50 + beside) return
-        // Whatever else this machine is doing holds up one round or the other; what we do ourselves does so in all of them.
-        if (pair === 3) throw new Error(`p99 ${p99} ms, in three rounds`)
+    const push = async () => {
+      const answer = await put(registry, '/v2/team/app/manifests/hostile', content)
+      const got = `${answer.status} ${JSON.parse(answer.text).errors[0].code}`
+      if (got !== `${status} ${code}`) throw new Error(`answered ${got}, expected ${status} ${code}`)
+    }
+    await step(`${name} are refused, and the event loop is not held`, async () => {
+      for (let attempt = 1; ; attempt += 1) {
+        for (let round = 0; round < 3; round += 1) await inParallel(40, 40, push)
+        const { p99, max, samples } = await ask()
+        console.log(`     ${content.length} bytes each; loop delay p99 ${p99} ms, max ${max} ms in ${samples} samples`)
+        if (p99 < 50) return
+        // What else this machine is doing holds up one attempt or another; what we do ourselves does so in all of them.
+        if (attempt === 3) throw new Error(`p99 ${p99} ms, in three attempts`)
       }
     })
   }

@@ -1,11 +1,12 @@
 import { Readable } from 'node:stream'
+import { Pace } from '../bytes/pace.ts'
 import type { ByteSource } from '../bytes.ts'
 
 /** Takes a chunk, which is lent until the promise resolves, or, where there is none, for the call; then the next may come. */
 type Accept = (chunk: Uint8Array) => Promise<void> | undefined
 
 /**
- * Feeds a source to `accept`, chunk by chunk. Resolves at its end; rejects with the error of the source, of `accept`, or
+ * Feeds a source to `accept`, chunk by chunk, and others have their turn in between. Resolves at its end; rejects with the error of the source, of `accept`, or
  * with the signal's reason, and calls `accept` no more from then on.
  *
  * A `Readable` is not destroyed when we are the ones who stop, only paused: it may be a request whose client has yet to be
@@ -19,6 +20,7 @@ export function consume(source: ByteSource, accept: Accept, signal?: AbortSignal
 
 function consumeReadable(source: Readable, accept: Accept, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
+    const pace = new Pace()
     let finished = false
     let taking: Promise<void> | undefined
     const finish = (error?: unknown): void => {
@@ -37,7 +39,7 @@ function consumeReadable(source: Readable, accept: Accept, signal: AbortSignal |
     }
     const onData = (chunk: Uint8Array | string): void => {
       try {
-        const ready = accept(typeof chunk === 'string' ? Buffer.from(chunk) : chunk)
+        const ready = accept(typeof chunk === 'string' ? Buffer.from(chunk) : chunk) ?? pace.take(chunk.length)
         if (!ready) return
         source.pause()
         taking = ready
@@ -73,6 +75,7 @@ async function consumeIterable(
   accept: Accept,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const pace = new Pace()
   const iterator = source[Symbol.asyncIterator]()
   let interrupt: ((reason: unknown) => void) | undefined
   const onAbort = (): void => interrupt?.(signal?.reason)
@@ -89,7 +92,7 @@ async function consumeIterable(
       })
       done = step.done === true
       if (done) return
-      const ready = accept(step.value)
+      const ready = accept(step.value) ?? pace.take(step.value.byteLength)
       if (ready) await ready
       signal?.throwIfAborted()
     }
