@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import { isIPv6 } from 'node:net'
 import { checkOptions, kindOf } from '../../arguments.ts'
 import { RegistryError } from '../../errors.ts'
+import { networkOf } from '../../http/client-network.ts'
 import type { AccessContext } from '../access.ts'
 import type { CheckCredentials } from '../identity.ts'
 import { FailureWindows } from './failure-windows.ts'
@@ -49,7 +49,7 @@ export function limitFailures(check: CheckCredentials, limits: FailureLimits = {
   }
 
   return async (credentials, context) => {
-    const network = networkOf(context)
+    const network = networkOf(context.address)
     const ofNetwork = digest(network)
     const ofUser = digest(network, credentials.username)
     const guess = digest(credentials.username, credentials.password)
@@ -71,23 +71,6 @@ export function limitFailures(check: CheckCredentials, limits: FailureLimits = {
       atUser.end()
     }
   }
-}
-
-/** What one attacker has at their disposal: an address, or of IPv6 a network of 64 bits. */
-function networkOf({ address = '' }: AccessContext): string {
-  if (!isIPv6(address)) return address
-  const [head = '', tail] = address.split('%', 1)[0]?.split('::') ?? []
-  const groups = head.split(':').filter((group) => group !== '')
-  // What `::` leaves out is zeros: as many as are missing from the eight groups.
-  const behind = tail?.split(':').filter((group) => group !== '') ?? []
-  const missing = Math.max(0, 8 - groups.length - behind.length)
-  const all = [...groups, ...Array<string>(missing).fill('0'), ...behind].map((group) => Number.parseInt(group, 16))
-  // An IPv4 address in IPv6's clothes has no network of its own.
-  if (all.slice(0, 5).every((group) => group === 0)) return address
-  return all
-    .slice(0, 4)
-    .map((group) => group.toString(16))
-    .join(':')
 }
 
 function checked(limits: FailureLimits) {

@@ -95,7 +95,7 @@ describe('limitFailures', () => {
   it.each([
     ['2001:db8::1', '2001:db8:0:0:ffff::2', '60'],
     ['2001:db8::1', '2001:db8:0:1::1', 'in'],
-    ['fe80::1%eth0', 'fe80::2%eth0', '60'],
+    ['::ffff:192.0.2.1', '192.0.2.1', '60'],
     ['::ffff:192.0.2.1', '::ffff:192.0.2.2', 'in'],
     ['192.0.2.1', '192.0.2.2', 'in'],
   ])('takes %s and %s for one network, or for two: %s', async (one, other, expected) => {

@@ -132,15 +132,7 @@ describe('clientKey', () => {
     ['address 192.0.2.1', undefined, 'subject address 192.0.2.1'],
     [undefined, undefined, 'address unknown'],
     [undefined, '192.0.2.1', 'address 192.0.2.1'],
-    [undefined, '::ffff:192.0.2.1', 'address 192.0.2.1'],
-    [undefined, '2001:db8:1:2:3:4:5:6', 'address 2001:db8:1:2::/64'],
-    [undefined, '2001:0db8:0001:0002::ffff', 'address 2001:db8:1:2::/64'],
     [undefined, '2001:db8::1', 'address 2001:db8:0:0::/64'],
-    [undefined, '2001:db8::3:4:5:6:7', 'address 2001:db8:0:3::/64'],
-    [undefined, '::1', 'address 0:0:0:0::/64'],
-    [undefined, '64:ff9b::192.0.2.1', 'address 64:ff9b:0:0::/64'],
-    [undefined, 'fe80::1%eth0', 'address fe80:0:0:0::/64'],
-    [undefined, 'unix socket', 'address unix socket'],
   ])('of %s at %s is %s', (subject, address, key) => {
     expect(clientKey(subject, address)).toBe(key)
   })
