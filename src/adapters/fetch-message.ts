@@ -12,8 +12,16 @@ export function targetOf({ url }: Request): string {
   return start === -1 ? '/' : url.slice(start, end === -1 ? undefined : end)
 }
 
+/** What a `Request` does not tell. */
+interface Arrival {
+  readonly mount: Mount
+  readonly remoteAddress: string | undefined
+  readonly raw: unknown
+  readonly logger: Logger
+}
+
 /** The neutral view of a Fetch request. */
-export function fromFetch(request: Request, mount: Mount, raw: unknown, logger: Logger): HttpRequest {
+export function fromFetch(request: Request, { mount, remoteAddress, raw, logger }: Arrival): HttpRequest {
   // Node's web streams can be iterated; the types of the DOM do not say so.
   const body = request.body as NodeReadableStream<Uint8Array> | null
   return {
@@ -23,6 +31,7 @@ export function fromFetch(request: Request, mount: Mount, raw: unknown, logger: 
     body: request.bodyUsed ? alreadyRead(logger) : (body ?? Readable.from([])),
     signal: request.signal,
     secure: request.url.startsWith('https:'),
+    ...(remoteAddress !== undefined && { remoteAddress }),
     raw,
   }
 }

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
+import { checkOptions, kindOf } from '../arguments.ts'
 import type { BackendOf, HandlerOptions } from '../http/handler.ts'
 import type { HttpHandler } from '../http/message.ts'
 import { consoleLogger } from '../logger.ts'
 import { fromFetch, targetOf, toFetch } from './fetch-message.ts'
-import { mounted } from './mount-options.ts'
+import { ADAPTER_OPTIONS, mounted } from './mount-options.ts'
 import { locate, matchedPrefix } from './mount-path.ts'
 import type { AdapterOptions } from './node-request.ts'
 import { createServe } from './node-serve.ts'
@@ -15,6 +16,14 @@ export interface HonoContext {
   readonly env: unknown
 }
 
+export interface HonoOptions extends AdapterOptions {
+  /**
+   * Whoever sent a request, where Hono runs on something else than Node: `(c) => getConnInfo(c).remote.address`. Without, all clients are
+   * one to limits of addresses, and `trustedProxies` are not recognised. On `@hono/node-server` it is known, and this not asked.
+   */
+  remoteAddress?(c: HonoContext): string | undefined
+}
+
 export type HonoMiddleware = (c: HonoContext, next: () => Promise<void>) => Promise<Response | undefined>
 
 /**
@@ -22,13 +31,16 @@ export type HonoMiddleware = (c: HonoContext, next: () => Promise<void>) => Prom
  * `app.route('/path', …)`. What is not under `/v2/` goes on to the next handler. `raw` is Hono's context.
  * On `@hono/node-server` bytes go by Node's own request and response, past web streams, which cost several times as much.
  */
-export function registryMiddleware(registry: BackendOf, options: HandlerOptions & AdapterOptions): HonoMiddleware {
-  return toHonoMiddleware(...mounted(registry, options, {}))
+export function registryMiddleware(registry: BackendOf, options: HandlerOptions & HonoOptions): HonoMiddleware {
+  return toHonoMiddleware(...mounted<HonoOptions>(registry, options, { remoteAddress: true }))
 }
 
 /** The same over any handler. */
-export function toHonoMiddleware(handler: HttpHandler, options: AdapterOptions = {}): HonoMiddleware {
-  const serve = createServe(handler, options)
+export function toHonoMiddleware(handler: HttpHandler, options: HonoOptions = {}): HonoMiddleware {
+  checkHonoOptions(options)
+  const { remoteAddress: addressOf, ...adapterOptions } = options
+  const { logger = consoleLogger } = options
+  const serve = createServe(handler, adapterOptions)
   return async (c, next) => {
     const request = c.req.raw
     const inner = targetOf(request)
@@ -37,7 +49,8 @@ export function toHonoMiddleware(handler: HttpHandler, options: AdapterOptions =
     const { incoming, outgoing } = (c.env ?? {}) as NodeBindings
     if (incoming === undefined || outgoing === undefined) {
       const mount = locate(inner.slice(base.length), inner, base)
-      const response = await handler(fromFetch(request, mount, c, options.logger ?? consoleLogger))
+      const remoteAddress = addressOf?.(c)
+      const response = await handler(fromFetch(request, { mount, remoteAddress, raw: c, logger }))
       if (response !== undefined) return toFetch(request.method, response)
     } else if (await serve(incoming, outgoing, { innerUrl: inner, outerUrl: incoming.url, base, raw: c })) {
       return alreadySent()
@@ -45,6 +58,13 @@ export function toHonoMiddleware(handler: HttpHandler, options: AdapterOptions =
     await next()
     return undefined
   }
+}
+
+function checkHonoOptions(options: HonoOptions): void {
+  checkOptions('the mount', options, { ...ADAPTER_OPTIONS, remoteAddress: true })
+  const { remoteAddress } = options
+  if (remoteAddress === undefined || typeof remoteAddress === 'function') return
+  throw new TypeError(`the option "remoteAddress" must be a function of Hono's context, not ${kindOf(remoteAddress)}`)
 }
 
 interface NodeBindings {

@@ -12,8 +12,14 @@ import type { RouteOf } from './route.ts'
 export interface Authorizer {
   /** A grant for everything that the route needs. @throws whatever denies it */
   authorize(request: HttpRequest, route: RouteOf<GuardedKind>, facts: RequestFacts): Promise<Grant>
-  /** The answer of a controller that gives out tokens. @throws {@link RegistryError} `NAME_UNKNOWN` where none does */
-  token(request: HttpRequest, facts: RequestFacts): Promise<HttpResponse>
+  /** What a controller that gives out tokens answers, and to whom. @throws {@link RegistryError} `NAME_UNKNOWN` where none does */
+  token(request: HttpRequest, facts: RequestFacts): Promise<TokenAnswer>
+}
+
+export interface TokenAnswer {
+  readonly response: HttpResponse
+  /** `undefined` for anonymous ones, and where the controller did not note it. */
+  readonly subject: string | undefined
 }
 
 export interface AuthorizerOptions {
@@ -38,7 +44,7 @@ export function createAuthorizer({ access, timeoutMs, audit, logger }: Authorize
     const notes: Notes = {}
     const entry = { ...asked, requestId, method: request.method, ...(address !== undefined && { address }) }
     try {
-      const { result, outcome, subject = notedSubject(notes) } = await ask(notes)
+      const { result, outcome, subject } = await ask(notes)
       record({ at: new Date(), ...entry, outcome, ...(subject !== undefined && { subject }), details: notes })
       return result
     } catch (error) {
@@ -68,14 +74,15 @@ export function createAuthorizer({ access, timeoutMs, audit, logger }: Authorize
       if (access.token === undefined)
         throw new RegistryError('NAME_UNKNOWN', { message: 'no tokens are given out here' })
       return audited(request, { route: 'token', required: [] }, facts, async (notes) => {
-        const result = await within(timeoutMs, request, (signal) =>
+        const response = await within(timeoutMs, request, (signal) =>
           // Looked at above; a controller is not expected to lose its methods.
           (access.token as NonNullable<AccessController['token']>)(
             request,
             accessContextOf(request, facts, signal, notes),
           ),
         )
-        return { result, outcome: result.status < 400 ? 'allowed' : 'denied', subject: undefined }
+        const subject = notedSubject(notes)
+        return { result: { response, subject }, outcome: response.status < 400 ? 'allowed' : 'denied', subject }
       })
     },
   }

@@ -117,7 +117,11 @@ export function createHandler(backend: BackendOf, options: HandlerOptions): Http
     const facts = { requestId, address: client?.address ?? request.remoteAddress, locator: settings.locator }
     const { address } = facts
     limiter?.arrived(address)
-    if (route.kind === 'token') return authorizer.token(request, facts)
+    if (route.kind === 'token') {
+      const { response, subject } = await authorizer.token(request, facts)
+      if (response.status < 400) limiter?.letIn(subject, address)
+      return response
+    }
     const grant = await authorizer.authorize(request, route, facts)
     const { subject } = grant
     limiter?.letIn(subject, address)

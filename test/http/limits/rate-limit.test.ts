@@ -13,7 +13,10 @@ function checking() {
       if (from === 'mallory') throw new RegistryError('UNAUTHORIZED', { headers: { 'www-authenticate': 'Basic' } })
       return { subject: typeof from === 'string' ? from : undefined, allows: () => true }
     },
-    token: async () => ({ status: 200, headers: {}, body: '{}' }),
+    token: async ({ headers: { from } }, { note }) => {
+      if (from !== undefined) note({ subject: from })
+      return { status: from === 'mallory' ? 403 : 200, headers: {}, body: '{}' }
+    },
   }
   return { access, asked }
 }
@@ -77,10 +80,14 @@ describe('rateLimit', () => {
     expect((await ask(session, { from: 'alice', address: '192.0.2.2' })).status).toBe(200)
   })
 
-  it('counts requests for tokens by address', async () => {
+  it('counts a request for a token for whom it is given, else for its address', async () => {
     const session = client({ access: checking().access, rateLimit: { perSecond: 1, burst: 2 } })
     const url = '/v2/_wharfage/token?service=registry.test'
     expect(await statuses(session, 3, { from: 'alice', url })).toEqual([200, 200, 429])
+    expect(await statuses(session, 1, { from: 'alice', address: '192.0.2.2' })).toEqual([429])
+    expect(await statuses(session, 2, { from: 'bob', url })).toEqual([200, 200])
+    expect(await statuses(session, 3, { from: 'mallory', url, address: '192.0.2.3' })).toEqual([403, 403, 429])
+    expect(await statuses(session, 3, { url, address: '192.0.2.4' })).toEqual([200, 200, 429])
   })
 
   it('believes a trusted proxy of the address, and nobody else', async () => {
