@@ -40,10 +40,14 @@ function readBasic(value: string): Authorization | undefined {
   // What is no UTF-8 would come out as a replacement character, and equal other passwords that are none either.
   if (!Buffer.from(pair).equals(bytes)) return undefined
   const colon = pair.indexOf(':')
-  if (colon <= 0) return undefined
-  const username = pair.slice(0, colon)
-  const password = pair.slice(colon + 1)
-  return hasControls(username) || hasControls(password) ? undefined : { scheme: 'basic', username, password }
+  if (colon < 0) return undefined
+  const credentials = { username: pair.slice(0, colon), password: pair.slice(colon + 1) }
+  return isWellFormed(credentials) ? { scheme: 'basic', ...credentials } : undefined
+}
+
+/** Whether a name and a password are such as `Basic` can carry, however they were sent: a name is not empty here. */
+export function isWellFormed({ username, password }: Credentials): boolean {
+  return username !== '' && !username.includes(':') && !hasControls(username) && !hasControls(password)
 }
 
 /** RFC 9110 §11.2. */

@@ -4,7 +4,7 @@ import { headerOf } from '../../http/headers.ts'
 import type { HttpRequest } from '../../http/message.ts'
 import { type Parameters, parseQuery, single } from '../../http/query.ts'
 import type { Access } from '../access.ts'
-import { authorizationOf } from '../authorization.ts'
+import { authorizationOf, isWellFormed } from '../authorization.ts'
 import type { Credentials } from '../identity.ts'
 import { parseScope } from '../scope.ts'
 
@@ -61,12 +61,14 @@ function fromForm(parameters: Parameters): TokenRequest {
 
 function proofOf(parameters: Parameters): TokenRequest['proof'] {
   switch (single(parameters, 'grant_type')) {
-    case 'password':
-      return {
-        kind: 'password',
+    case 'password': {
+      const credentials = {
         username: required(parameters, 'username'),
         password: required(parameters, 'password'),
       }
+      if (isWellFormed(credentials)) return { kind: 'password', ...credentials }
+      throw invalid('no control characters may be in username and password, and no colon in username')
+    }
     case 'refresh_token':
       return { kind: 'refresh', token: required(parameters, 'refresh_token') }
     default:
@@ -95,8 +97,10 @@ async function readForm(request: HttpRequest): Promise<Parameters> {
 
 function required(parameters: Parameters, name: string): string {
   const value = single(parameters, name)
-  if (value !== undefined && value !== '') return value
-  throw invalid(`${name} is missing`)
+  if (value === undefined || value === '') throw invalid(`${name} is missing`)
+  // What stands for bytes that are none would equal other ones that are none either.
+  if (value.includes('\ufffd')) throw invalid(`${name} is not UTF-8`)
+  return value
 }
 
 function invalid(message: string, status = 400): RegistryError {

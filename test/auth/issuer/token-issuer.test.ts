@@ -128,6 +128,26 @@ describe('the token endpoint', () => {
     expect([answer.status, answer.error.message]).toEqual([status, message])
   })
 
+  it.each([
+    ['a:b', 'x'],
+    ['a\n', 'x'],
+    ['\0', 'x'],
+    ['alice', 'x\n'],
+  ])('refuses a form with what Basic cannot carry: %j, %j', async (username, password) => {
+    const { post } = registry()
+    const { status, error } = await post({ grant_type: 'password', username, password })
+    const message = 'no control characters may be in username and password, and no colon in username'
+    expect([status, error.message]).toEqual([400, message])
+  })
+
+  it.each(['%ff', '%c3', '\xff'])('refuses a password that is not UTF-8: %j', async (password) => {
+    const { send } = registry()
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const body = Buffer.from(`grant_type=password&username=alice&password=x${password}`, 'latin1')
+    const { status, text } = await send('POST', TOKEN, { headers, body })
+    expect([status, JSON.parse(text).errors[0].message]).toEqual([400, 'password is not UTF-8'])
+  })
+
   it('reads no form to an end that it does not have', async () => {
     const { send } = registry()
     let sent = 0
