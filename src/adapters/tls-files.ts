@@ -89,13 +89,14 @@ export function watchTlsFiles(
   use: (content: TlsContent) => void,
   logger: Logger = consoleLogger,
 ): () => void {
+  const cert = String(options.cert)
   let current = JSON.stringify(first)
   let problem: string | undefined
   let looking = false
   let warning: string | undefined
   const checkDates = (content: TlsContent) => {
     const found = dateProblem(content, options.cert)
-    if (found !== undefined && found !== warning) logger.warn({ cert: String(options.cert) }, found)
+    if (found !== undefined && found !== warning) logger.warn({ cert }, found)
     warning = found
   }
   checkDates(first)
@@ -104,17 +105,21 @@ export function watchTlsFiles(
     looking = true
     try {
       const content = await readTlsFiles(options)
-      problem = undefined
       checkDates(content)
-      if (JSON.stringify(content) === current) return
-      current = JSON.stringify(content)
-      use(content)
-      logger.info({ cert: String(options.cert) }, 'a changed certificate is in use')
+      const isChanged = JSON.stringify(content) !== current
+      if (isChanged) {
+        current = JSON.stringify(content)
+        use(content)
+      }
+      // Whoever saw that they were not usable sees as well when they are.
+      if (problem !== undefined) logger.warn({ cert }, 'the TLS files are usable again, and in use')
+      else if (isChanged) logger.info({ cert }, 'a changed certificate is in use')
+      problem = undefined
     } catch (error) {
-      const message = (error as Error).message
-      if (message !== problem)
-        logger.error({ err: error }, 'changed TLS files are not usable, the last ones stay in use')
-      problem = message
+      const reason = (error as Error).message
+      if (reason !== problem)
+        logger.error({ cert, reason }, 'changed TLS files are not usable, the last ones stay in use')
+      problem = reason
     } finally {
       looking = false
     }

@@ -46,7 +46,7 @@ export function watchedFile<T>(options: WatchedFileOptions<T>): WatchedFile<T> {
     problem = { of, error: new Error(`${file}: ${reasonOf(cause)}`, { cause }) }
     if (known !== undefined && isNew) {
       logger.error(
-        { err: problem.error, file: String(file) },
+        { file: String(file), reason: reasonOf(cause) },
         'a changed file is not usable, its last content stays in use',
       )
     }
@@ -65,7 +65,11 @@ export function watchedFile<T>(options: WatchedFileOptions<T>): WatchedFile<T> {
     if (isSame || found.text === undefined) return
     try {
       const value = parse(found.text)
-      if (known !== undefined) logger.info({ file: String(file) }, 'a changed file is in use')
+      if (known !== undefined) {
+        // Whoever saw that it was not usable sees as well when it is.
+        if (problem !== undefined) logger.warn({ file: String(file) }, 'a changed file is usable again, and in use')
+        else logger.info({ file: String(file) }, 'a changed file is in use')
+      }
       known = { value }
       problem = undefined
     } catch (cause) {

@@ -164,7 +164,7 @@ describe('createTlsRegistryServer', () => {
     await vi.waitFor(async () => expect(await shown(port)).toBe('second'))
     expect(logger.lines.map(({ level, message }) => [level, message])).toEqual([
       ['error', 'changed TLS files are not usable, the last ones stay in use'],
-      ['info', 'a changed certificate is in use'],
+      ['warn', 'the TLS files are usable again, and in use'],
     ])
   })
 

@@ -19,11 +19,12 @@ export function accessContext(fields: Partial<AccessContext> = {}): AccessContex
   }
 }
 
-/** Keeps each line as `LEVEL MESSAGE: ERROR`. */
+/** Keeps each line as `LEVEL MESSAGE: ERROR`, or `LEVEL MESSAGE: REASON`. */
 export function recordingLogger(): { readonly logger: Logger; readonly lines: string[] } {
   const lines: string[] = []
   const at = (level: string) => (fields: LogFields, message: string) => {
-    lines.push(`${level} ${message}${fields.err instanceof Error ? `: ${fields.err.message}` : ''}`)
+    const reason = fields.err instanceof Error ? fields.err.message : fields.reason
+    lines.push(`${level} ${message}${reason === undefined ? '' : `: ${reason}`}`)
   }
   return { logger: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }, lines }
 }

@@ -89,9 +89,7 @@ describe('watchedFile', () => {
     expect(await watched.current()).toBe(1)
     await writeFile(file, 'x')
     for (let i = 0; i < 3; i++) expect(await later()).toBe(1)
-    expect(lines).toEqual([
-      `error a changed file is not usable, its last content stays in use: ${file}: line 1: not a number`,
-    ])
+    expect(lines).toEqual([`error a changed file is not usable, its last content stays in use: line 1: not a number`])
     await writeFile(file, 'y')
     await later()
     await rm(file)
@@ -104,10 +102,10 @@ describe('watchedFile', () => {
     await writeFile(file, '2')
     expect(await later()).toBe(2)
     expect(lines.slice(1)).toEqual([
-      `error a changed file is not usable, its last content stays in use: ${file}: line 1: not a number`,
-      `error a changed file is not usable, its last content stays in use: ${file}: no such file`,
-      `error a changed file is not usable, its last content stays in use: ${file}: larger than 8 bytes`,
-      'info a changed file is in use',
+      `error a changed file is not usable, its last content stays in use: line 1: not a number`,
+      `error a changed file is not usable, its last content stays in use: no such file`,
+      `error a changed file is not usable, its last content stays in use: larger than 8 bytes`,
+      'warn a changed file is usable again, and in use',
       'info a changed file is in use',
     ])
   })

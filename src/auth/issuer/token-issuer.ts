@@ -109,8 +109,11 @@ export function tokenIssuer(options: TokenIssuerOptions = {}): TokenIssuer {
     const { sub, revision } = await verifyToken(token, expected)
     const found = typeof sub === 'string' && sub !== '' ? await identity?.(sub, context) : undefined
     if (found === undefined || found === null) throw new TokenError('of somebody who is not there any more')
+    if (checkIdentity(found).subject !== sub) {
+      throw new TypeError('the option "identity" answered with somebody else than it was asked for')
+    }
     if (found.revision !== revision) throw new TokenError('of before a change of the password')
-    return checkIdentity(found)
+    return found
   }
 
   /** `undefined`: anonymous. */

@@ -359,6 +359,13 @@ describe('a refresh token', () => {
     expect((await post(renew)).status).toBe(401)
   })
 
+  it('gives nobody a token of somebody else, whatever is mistaken', async () => {
+    const { post } = registry({ identity: () => ({ subject: 'root' }) })
+    const { refresh_token: refreshToken } = JSON.parse((await post(fields)).text)
+    const { status, text } = await post({ grant_type: 'refresh_token', refresh_token: refreshToken })
+    expect([status, text]).toEqual([500, expect.not.stringContaining('root')])
+  })
+
   it('is no token, and a token is none', async () => {
     const { post, ask, tokenFor } = registry({ identity })
     const { refresh_token: refreshToken } = JSON.parse((await post(fields)).text)

@@ -37,7 +37,7 @@ describe('rulesFile', () => {
   })
 
   it('follows changes, and keeps the last rules where a change is not usable', async () => {
-    const { file, lines, open, rewrite } = await written('a: pull')
+    const { lines, open, rewrite } = await written('a: pull')
     const permissions = await open()
     const may = () =>
       Promise.all(['a', 'b'].map((name) => permissions(alice, { type: 'repository', name, action: 'pull' })))
@@ -52,9 +52,9 @@ describe('rulesFile', () => {
     expect(await may()).toEqual([true, false])
     expect(lines).toEqual([
       'info a changed file is in use',
-      `${KEPT}: ${file}: line 3: "pul" is no action: did you mean pull?`,
-      `${KEPT}: ${file}: there is no rule in it, which would deny everything`,
-      'info a changed file is in use',
+      `${KEPT}: line 3: "pul" is no action: did you mean pull?`,
+      `${KEPT}: there is no rule in it, which would deny everything`,
+      'warn a changed file is usable again, and in use',
     ])
   })
 
@@ -71,14 +71,14 @@ describe('rulesFile', () => {
     "it takes tokens to serve those who have not logged in beside those who have: wharfage serve --token-issuer, or tokenIssuer() and { anonymous: 'allow' }"
 
   it('refuses what is newly for anonymous, as a controller is chosen once', async () => {
-    const { file, lines, open, rewrite } = await written('a: pull')
+    const { lines, open, rewrite } = await written('a: pull')
     const permissions = await open()
     expect(permissions.grantsAnonymous).toBe(false)
     await rewrite('b: pull\na: anonymous pull')
     expect(await permissions.visible(alice, ['a', 'b'])).toEqual(['a'])
     expect(await permissions.visible(undefined, ['a', 'b'])).toEqual([])
     expect(lines).toEqual([
-      `${KEPT}: ${file}: line 2: a rule for anonymous, which no rule was when the file was first read: ${SAY}`,
+      `${KEPT}: line 2: a rule for anonymous, which no rule was when the file was first read: ${SAY}`,
     ])
   })
 
