@@ -126,11 +126,20 @@ export class Authenticator {
   }
 
   /** The error for a 401 that {@link challenged} had no answer to: who refuses whom, and what would help. */
-  async refusal(scopes: readonly string[], context: OperationContext = {}): Promise<RegistryError> {
+  async refusal(
+    headers: IncomingHttpHeaders,
+    scopes: readonly string[],
+    context: OperationContext = {},
+  ): Promise<RegistryError> {
     const wanted = parseScopes(scopes)
     const credentials = await this.#known.get(repositoryOf(wanted), context)
     const realm = this.#realmFor(wanted)?.url
-    const message = refusalMessage(this.#name, { name: this.#name, status: 401, credentials, realm })
+    const challenge = parseChallenges(headers['www-authenticate']).find(isForToken)
+    const isKnown = realm !== undefined && challenge?.parameters.get('error') === 'insufficient_scope'
+    const message = refusalMessage(this.#name, {
+      ...{ name: this.#name, status: 401, credentials, realm },
+      deniedScopes: isKnown ? formatScopes(wanted) : undefined,
+    })
     return new RegistryError('UNAUTHORIZED', { message })
   }
 

@@ -116,7 +116,7 @@ export class RegistryClient {
     if (expect.includes(response.status)) return response
     if (response.status !== 401 || !this.#isOwn(response)) throw await refusalOf(this.address.name, response, absent)
     await discard(response)
-    throw await this.#options.authenticator.refusal(scopes, context)
+    throw await this.#options.authenticator.refusal(response.headers, scopes, context)
   }
 
   async #authorized(request: ApiRequest): Promise<ApiResponse> {

@@ -204,7 +204,9 @@ function unreachable(url: URL, cause: unknown): RegistryError {
   }
   const { message, code } = cause as NodeJS.ErrnoException // what sockets and streams fail with
   const isTls = /CERT|SELF_SIGNED|TLS|SSL|UNABLE_TO/.test(code ?? '')
-  const hint = isTls ? ' (a certificate authority of your own goes into tls.ca)' : ''
+  const hint = isTls
+    ? ' (a certificate authority of your own goes into tls.ca, or for all of Node into $NODE_EXTRA_CA_CERTS)'
+    : ''
   // What speaks TLS hangs up on plain HTTP, or answers with an alert, which is no HTTP.
   const isPlain = url.protocol === 'http:' && /^(ECONNRESET|HPE_.*)$/.test(code ?? '')
   const how = isPlain ? ' to plain HTTP' : ''

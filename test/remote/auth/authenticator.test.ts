@@ -83,7 +83,7 @@ describe('Authenticator, of a registry with passwords', () => {
     const auth = authenticator('https://registry.example', { given: BOB })
     await auth.challenged(challenge('Basic realm="r"'), PULL)
     expect(await auth.challenged(challenge('Basic realm="r"', BOB_BASIC), PULL)).toBe(false)
-    await expect(auth.refusal(PULL)).resolves.toMatchObject({
+    await expect(auth.refusal(challenge('Basic realm="r"').headers, PULL)).resolves.toMatchObject({
       code: 'UNAUTHORIZED',
       message: 'registry.example refuses the user "bob" (401): wharfage login registry.example',
     })
@@ -93,7 +93,7 @@ describe('Authenticator, of a registry with passwords', () => {
     const auth = authenticator('https://registry.example')
     expect(await auth.challenged(challenge('Basic realm="r"'), PULL)).toBe(false)
     expect(await auth.authorization(PULL)).toBe(undefined)
-    await expect(auth.refusal(PULL)).resolves.toMatchObject({
+    await expect(auth.refusal(challenge('Basic realm="r"').headers, PULL)).resolves.toMatchObject({
       message: 'registry.example refuses what it was asked without a login (401): wharfage login registry.example',
     })
   })
@@ -221,7 +221,12 @@ describe('Authenticator, of a registry with tokens', () => {
     expect(await auth.challenged(challenge(insufficient), PUSH)).toBe(true)
     expect(await auth.challenged(challenge(insufficient, 'Bearer T1'), PUSH)).toBe(false)
     expect(requests).toHaveLength(1)
-    await expect(auth.refusal(PUSH)).resolves.toMatchObject({
+    await expect(auth.refusal(challenge(insufficient).headers, PUSH)).resolves.toMatchObject({
+      code: 'UNAUTHORIZED',
+      message:
+        'registry.example knows the user "bob", who may not do this (401): repository:team/app:pull,push. As somebody else: wharfage login registry.example',
+    })
+    await expect(auth.refusal(challenge(bearer(',error="invalid_token"')).headers, PUSH)).resolves.toMatchObject({
       message: 'registry.example refuses the user "bob" (401): wharfage login registry.example',
     })
   })
