@@ -8,6 +8,7 @@ import { identityAccess } from '../auth/identity-access.ts'
 import { tokenIssuer } from '../auth/issuer/token-issuer.ts'
 import { rulesFile } from '../auth/rules/rules-file.ts'
 import { sameOrigin } from '../auth/same-origin.ts'
+import { nearest } from '../nearest.ts'
 import { CliError, fileProblemOf, messageOf, systemCodeOf } from './cli-error.ts'
 
 /** What the command line says of who may do what: names of files. */
@@ -53,12 +54,14 @@ async function readKey(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {
-    const reason =
-      systemCodeOf(cause) === 'ENOENT'
-        ? 'no such file. Make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256'
-        : fileProblemOf(cause)
+    const reason = systemCodeOf(cause) === 'ENOENT' ? missingKey(file) : fileProblemOf(cause)
     throw new CliError(`--token-issuer ${file}: ${reason}`, undefined, { cause })
   }
+}
+
+function missingKey(file: string): string {
+  if (nearest(file, ['generate']) !== undefined) return 'no such file: did you mean generate?'
+  return 'no such file. Make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256'
 }
 
 async function explained<T>(option: string, opening: Promise<T>): Promise<T> {

@@ -21,14 +21,6 @@ export function parseProxies(texts: readonly string[]): readonly ProxyOption[] {
   throw new CliError(`--proxy is given twice ${what}`, EXIT_USAGE)
 }
 
-/** A number of bytes, or of K, M, G or T, each 1024 of the one before. @throws {@link CliError} */
-export function parseCacheSize(text: string): number {
-  const [, digits, unit = ''] = /^(\d{1,15})([KMGT]?)$/i.exec(text) ?? []
-  const bytes = Number(digits) * 1024 ** ['', 'K', 'M', 'G', 'T'].indexOf(unit.toUpperCase())
-  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes
-  throw new CliError(`--proxy-cache-size ${text}: expected a number of bytes, or one such as 50G`, EXIT_USAGE)
-}
-
 function parseProxy(text: string): ProxyOption {
   const isBare = /^[a-z]+:\/\//i.test(text)
   const equals = isBare ? -1 : text.indexOf('=')

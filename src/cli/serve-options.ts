@@ -4,9 +4,11 @@ import { nearest } from '../nearest.ts'
 import type { Sparseness } from '../storage/storage-core.ts'
 import type { AccessOptions } from './access.ts'
 import { CliError, EXIT_USAGE } from './cli-error.ts'
+import { type LimitOptions, parseLimits } from './limit-options.ts'
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.ts'
 import { parseOptions } from './options.ts'
-import { type ProxyOption, parseCacheSize, parseProxies } from './proxy-options.ts'
+import { parseBytes } from './parse-bytes.ts'
+import { type ProxyOption, parseProxies } from './proxy-options.ts'
 
 export const SERVE_OPTIONS = {
   listen: { value: 'HOST:PORT', default: '127.0.0.1:5000', help: 'where to listen; port 0 takes any free one' },
@@ -68,6 +70,16 @@ export const SERVE_OPTIONS = {
     repeatable: true,
     help: 'believe what the proxy at ADDRESS, or in that CIDR block, says of clients (Forwarded, X-Forwarded-*). May be repeated',
   },
+  quota: {
+    value: 'NAME=BYTES',
+    repeatable: true,
+    help: 'refuse what would make repositories hold more: team/=500G is for all below team/ together, team/*=5G for each of them, **=5G for every one. May be repeated',
+  },
+  'max-blob-size': { value: 'BYTES', help: 'refuse larger blobs, 10G say' },
+  'rate-limit': {
+    value: 'NUMBER',
+    help: 'refuse more requests per second of anybody, whoever is logged in or the address of who is not; ten seconds’ worth may come at once',
+  },
   'read-only': { help: 'refuse every change' },
   'allow-anonymous-network': {
     help: 'listen on other addresses than loopback, although anyone who reaches them may read, write and delete',
@@ -99,6 +111,7 @@ export interface ServeOptions {
   /** `-`: standard output. */
   readonly auditLog: string | undefined
   readonly trustedProxies: readonly string[]
+  readonly limits: LimitOptions
 }
 
 /** @throws {@link CliError} */
@@ -121,6 +134,7 @@ export function parseServeOptions(args: readonly string[]): ServeOptions {
     tls,
     auditLog: values['audit-log'],
     trustedProxies: values['trusted-proxy'].map(checkProxy),
+    limits: parseLimits(values),
   }
 }
 
@@ -213,7 +227,7 @@ function parseProxying(
   return {
     proxies: parseProxies(proxies),
     proxyAuth,
-    proxyCacheBytes: size === undefined ? undefined : parseCacheSize(size),
+    proxyCacheBytes: size === undefined ? undefined : parseBytes('proxy-cache-size', size),
   }
 }
 

@@ -5,6 +5,7 @@ import { hostname } from 'node:os'
 import { createRegistryServer } from '../adapters/node.ts'
 import type { TlsOptions } from '../adapters/tls-files.ts'
 import { createTlsRegistryServer } from '../adapters/tls-server.ts'
+import { quota } from '../decorators/quota.ts'
 import { readOnly } from '../decorators/read-only.ts'
 import type { HandlerOptions } from '../http/handler.ts'
 import { Registry } from '../registry.ts'
@@ -42,10 +43,15 @@ export async function serve(args: readonly string[]): Promise<number> {
   const access = await openAccess(options.access)
   const storage = await openStorage(options.storage)
   const proxy = options.proxies.length > 0 ? await openProxyCache(storage.driver, options) : undefined
+  const { quotas, maxBlobBytes, rateLimit } = options.limits
   const registry = new Registry({
     storage: storage.driver,
     sparse: options.sparse,
-    use: [...(options.readOnly ? [readOnly()] : []), ...(proxy ? [proxy.decorator] : [])],
+    use: [
+      ...(options.readOnly ? [readOnly()] : []),
+      ...(quotas.length > 0 ? [quota({ limits: quotas })] : []),
+      ...(proxy ? [proxy.decorator] : []),
+    ],
   })
   const audit = options.auditLog === undefined ? undefined : await openAuditLog(options.auditLog)
   try {
@@ -55,6 +61,8 @@ export async function serve(args: readonly string[]): Promise<number> {
       trustedProxies: options.trustedProxies,
       ...(audit && { audit: audit.write }),
       ...(options.publicUrl && { publicUrl: options.publicUrl }),
+      ...(maxBlobBytes !== undefined && { maxBlobBytes }),
+      ...(rateLimit && { rateLimit }),
     })
     const address = await listen(server, options.address)
     const stopped = untilStopped(server, options.drainTimeoutMs, announceStop)

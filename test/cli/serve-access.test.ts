@@ -137,6 +137,12 @@ describe('wharfage serve --htpasswd', () => {
       '--token-issuer k: no such file. Make one with: openssl genpkey',
     ],
     [
+      ['--htpasswd', 'h', '--token-issuer', 'generat'],
+      { h: HTPASSWD },
+      1,
+      '--token-issuer generat: no such file: did you mean generate?',
+    ],
+    [
       ['--htpasswd', 'h', '--token-issuer', 'k'],
       { h: HTPASSWD, k: 'x' },
       1,

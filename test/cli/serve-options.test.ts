@@ -19,6 +19,7 @@ describe('parseServeOptions', () => {
       tls: undefined,
       auditLog: undefined,
       trustedProxies: [],
+      limits: { quotas: [], maxBlobBytes: undefined, rateLimit: undefined },
     })
   })
 
@@ -67,6 +68,19 @@ describe('parseServeOptions', () => {
     expect(proxyCacheBytes).toBe(50 * 2 ** 30)
   })
 
+  it('limits what anybody may do', () => {
+    const args = ['--quota', 'team/=1T', '--quota=team/*=5G', '--quota', '**=100', '--max-blob-size=10G']
+    expect(parseServeOptions([...args, '--rate-limit', '2.5']).limits).toEqual({
+      quotas: [
+        { prefix: 'team/', maxBytes: 2 ** 40 },
+        { repository: 'team/*', maxBytes: 5 * 2 ** 30 },
+        { repository: '**', maxBytes: 100 },
+      ],
+      maxBlobBytes: 10 * 2 ** 30,
+      rateLimit: { perSecond: 2.5 },
+    })
+  })
+
   it('never repeats a password', () => {
     for (const text of [
       'hub=https://ci:s3cr3t@registry.example',
@@ -93,6 +107,14 @@ describe('parseServeOptions', () => {
     [['--proxy', 'https://a/', '--proxy-cache-size', '0'], '--proxy-cache-size 0: expected a number of bytes'],
     [['--proxy', 'https://a/', '--proxy-cache-size', '1.5G'], '--proxy-cache-size 1.5G: expected a number of bytes'],
     [['--proxy', 'https://a/', '--proxy-cache-size', '1GB'], '--proxy-cache-size 1GB: expected a number of bytes'],
+    [['--quota', '50G'], '--quota 50G: expected NAME=BYTES'],
+    [['--quota', '=50G'], '--quota =50G: expected NAME=BYTES'],
+    [['--quota', 'team/='], '--quota team/=: expected a number of bytes'],
+    [['--quota', 'team/=50GB'], '--quota team/=50GB: expected a number of bytes'],
+    [['--quota', '/=50G'], '--quota /=50G: the "prefix" of a limit must end with a slash'],
+    [['--max-blob-size', '0'], '--max-blob-size 0: expected a number of bytes'],
+    [['--rate-limit', '0'], '--rate-limit 0: expected a number of requests per second'],
+    [['--rate-limit', 'fast'], '--rate-limit fast: expected a number of requests per second'],
     [['--trusted-proxy', '10.0.0.0/33'], '--trusted-proxy 10.0.0.0/33: expected an IP address, or a CIDR block'],
     [['--trusted-proxy', 'fd00::/129'], '--trusted-proxy fd00::/129: expected an IP address, or a CIDR block'],
     [['--trusted-proxy', '10.0.0.1,10.0.0.2'], '--trusted-proxy 10.0.0.1,10.0.0.2: expected an IP address'],
