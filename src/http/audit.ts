@@ -1,7 +1,10 @@
 import type { Access } from '../auth/access.ts'
 import type { Route } from './route.ts'
 
-/** What became of a request at access control. `failed`: access control could not tell, which denies. */
+/**
+ * What became of a request at access control. `challenged`: whoever it was has not shown who they are. `failed`: access control could not
+ * tell, which denies.
+ */
 export type Outcome = 'allowed' | 'challenged' | 'denied' | 'failed'
 
 /** One decision of access control. */

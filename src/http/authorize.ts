@@ -52,7 +52,7 @@ export function createAuthorizer({ access, timeoutMs, audit, logger }: Authorize
       record({
         at: new Date(),
         ...entry,
-        outcome: outcomeOf(error),
+        outcome: outcomeOf(error, subject),
         ...(subject !== undefined && { subject }),
         details: notes,
       })
@@ -126,8 +126,9 @@ function notedSubject({ subject }: Notes): string | undefined {
   return typeof subject === 'string' ? subject : undefined
 }
 
-function outcomeOf(error: unknown): Outcome {
-  if (RegistryError.is(error, 'UNAUTHORIZED')) return 'challenged'
+/** Somebody who is known is denied, even if a challenge tells how to ask for more: with Docker's tokens, that is how one says no. */
+function outcomeOf(error: unknown, subject: string | undefined): Outcome {
+  if (RegistryError.is(error, 'UNAUTHORIZED') && subject === undefined) return 'challenged'
   return RegistryError.is(error) && error.status < 500 ? 'denied' : 'failed'
 }
 

@@ -145,6 +145,17 @@ describe('the audit log', () => {
     ])
   })
 
+  it('tells of a challenge to somebody who is known as of a denial', async () => {
+    const access: Authorize = (_, __, { note }) => {
+      note({ subject: 'alice' })
+      throw new RegistryError('UNAUTHORIZED')
+    }
+    const details = { subject: 'alice' }
+    expect(await decide(access, '/v2/a/tags/list')).toEqual([
+      { ...common, subject: 'alice', details, route: 'listTags', required: pull, outcome: 'denied' },
+    ])
+  })
+
   it('cannot keep a request from being answered', async () => {
     const logger = recordingLogger()
     const audit = () => {

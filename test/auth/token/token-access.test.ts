@@ -296,6 +296,13 @@ describe('tokenAccess', () => {
     expect(JSON.stringify(decisions)).not.toContain(text.slice(0, 20))
   })
 
+  it('tells the audit log whom a token is not enough for', async () => {
+    const { ask, decisions } = registry()
+    const authorization = `Bearer ${await token({ claims: { access: [] } })}`
+    await ask(authorization, '/v2/team/app/tags/list')
+    expect(decisions).toMatchObject([{ outcome: 'denied', subject: 'alice', route: 'listTags' }])
+  })
+
   it.each<[unknown, string]>([
     [undefined, 'the option "service" must be the name of this registry in tokens, not undefined'],
     [{ service: 'x' }, 'the option "realm" must be the URL of a token service, not undefined'],
