@@ -5,21 +5,28 @@ import type { NodeRequest, NodeResponse } from './node-message.ts'
 
 const ALREADY_READ = 'the request body was already read: mount the registry before body parsers such as express.json()'
 
+/** Of one body among the many on a connection; Node counts nothing of it. */
+export interface ByteCount {
+  bytes: number
+}
+
 /**
  * The body of a request, which a body parser mounted before us may have taken. Bytes that a parser left whole stand in
  * for it; otherwise reading rejects, so that an empty blob is never stored in place of what the client sent.
  *
  * @param parsed - where parsers leave their results, best first
+ * @param received - of http2, grows as the body is read
  */
 export function nodeBody(
   req: NodeRequest,
   res: NodeResponse,
   parsed: readonly unknown[],
   logger: Logger,
+  received: ByteCount,
 ): AsyncIterable<Uint8Array> {
   if (req.readableDidRead && hasBody(req)) return spared(req, parsed) ?? alreadyRead(logger)
   if (awaitsContinue(req)) continueWhenRead(req, res)
-  return 'stream' in req ? wholeOrRejected(req) : req
+  return 'stream' in req ? wholeOrRejected(req, received) : req
 }
 
 /** A body that rejects when it is read, and says whose mistake that is. */
@@ -45,9 +52,12 @@ async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 /** An upload that its client cancels ends like a complete one in http2's compatibility layer: tell them apart. */
-async function* wholeOrRejected(req: Http2ServerRequest): AsyncGenerator<Uint8Array> {
+async function* wholeOrRejected(req: Http2ServerRequest, received: ByteCount): AsyncGenerator<Uint8Array> {
   const { stream } = req
-  yield* req
+  for await (const chunk of req as AsyncIterable<Uint8Array>) {
+    received.bytes += chunk.byteLength
+    yield chunk
+  }
   // A stream whose request ended in order is still open for the response.
   if (stream.closed) throw Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
 }

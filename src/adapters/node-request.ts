@@ -1,21 +1,18 @@
 import type { HttpRequest } from '../http/message.ts'
 import { consoleLogger, type Logger } from '../logger.ts'
 import { locate } from './mount-path.ts'
-import { nodeBody } from './node-body.ts'
+import { type ByteCount, nodeBody } from './node-body.ts'
 import type { NodeRequest, NodeResponse } from './node-message.ts'
 import { breakWhenStalled } from './node-stall.ts'
 
 export interface AdapterOptions {
   /** Default: warnings and errors to standard error. */
   readonly logger?: Logger
-  /**
-   * Uploads that bring less, in bytes per second over half a minute, are broken off; 0 lets them be. On http2, it is the connection that is
-   * measured, which may carry several. Default: 1024.
-   */
+  /** Uploads that bring less, in bytes per second over half a minute, are broken off; 0 lets them be. Default: 1024. */
   readonly minUploadBytesPerSecond?: number
   /**
-   * Downloads whose client takes less, in bytes per second over two minutes, are broken off; 0 lets them be. Over TLS it may take some
-   * minutes more, and on http2 nothing is measured. Default: 1024.
+   * Downloads whose client takes less, in bytes per second over two minutes, are broken off; 0 lets them be. Over TLS and http2 it may
+   * take some minutes more. Default: 1024.
    */
   readonly minDownloadBytesPerSecond?: number
 }
@@ -73,8 +70,15 @@ function openBody(
   options: AdapterOptions,
 ): AsyncIterable<Uint8Array> {
   const { logger = consoleLogger, minUploadBytesPerSecond = 1024 } = options
-  if (!req.complete && minUploadBytesPerSecond > 0) breakWhenStalled(req, res, minUploadBytesPerSecond)
-  return nodeBody(req, res, mounted.parsed?.() ?? [], logger)
+  const received: ByteCount = { bytes: 0 }
+  if (!req.complete && minUploadBytesPerSecond > 0) {
+    const { socket } = req
+    // Of one that nobody reads on, what it has read ahead stays the same.
+    const ofStream = () => received.bytes + req.readableLength
+    const bytesReceived = 'stream' in req ? ofStream : () => socket.bytesRead
+    breakWhenStalled(req, res, { bytesPerSecond: minUploadBytesPerSecond, bytesReceived })
+  }
+  return nodeBody(req, res, mounted.parsed?.() ?? [], logger, received)
 }
 
 /** Whether nobody is there any more to take a response. */

@@ -1,3 +1,5 @@
+import { Buffer } from 'node:buffer'
+import { constants, type Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { NodeRequest, NodeResponse } from './node-message.ts'
 
@@ -10,13 +12,18 @@ const UNREAD_MS = 120_000
 /**
  * Breaks a request off whose body comes in more slowly than anybody uploads, so that a few bytes now and then cannot hold
  * a connection for good. Stands in for `server.requestTimeout`, which measures the whole upload, however well it goes on.
+ *
+ * @param bytesReceived - of the body so far, or of what grows only as it does
  */
-export function breakWhenStalled(req: NodeRequest, res: NodeResponse, bytesPerSecond: number): void {
-  const { socket } = req
-  let seen = socket.bytesRead
+export function breakWhenStalled(
+  req: NodeRequest,
+  res: NodeResponse,
+  { bytesPerSecond, bytesReceived }: { readonly bytesPerSecond: number; readonly bytesReceived: () => number },
+): void {
+  let seen = bytesReceived()
   const timer = setInterval(() => {
     if (req.complete || res.headersSent) return clearInterval(timer)
-    const received = socket.bytesRead - seen
+    const received = bytesReceived() - seen
     seen += received
     // Whoever is to take it has something else to do first, and the client is held back by us.
     if (!isBeingRead(req)) return
@@ -36,36 +43,64 @@ function isBeingRead(req: NodeRequest): boolean {
 
 /**
  * Breaks an answer off whose client reads more slowly than anybody downloads. Only while there is something to read: where nothing
- * waits to be sent, the storage is the slow one. Not on http2, where one connection carries many answers.
+ * waits to be sent, the storage is the slow one.
  */
 export function breakWhenUnread(req: NodeRequest, res: NodeResponse, bytesPerSecond: number): void {
-  if ('stream' in req) return
-  const { socket } = req
+  const progress = 'stream' in res ? streamProgress(res) : () => socketProgress(req.socket)
   /** Since when the client lags behind, in periods, and what it had taken then. */
   let lag: { periods: number; readonly from: number } | undefined
   const timer = setInterval(() => {
-    const { taken, atMost } = progressOf(socket)
-    if (socket.writableLength === 0) lag = undefined
+    const { taken, atMost, waiting } = progress()
+    if (waiting === 0) lag = undefined
     else if (lag === undefined) lag = { periods: 0, from: taken }
     else {
       lag.periods++
       const expected = (lag.periods * UNREAD_MS * bytesPerSecond) / 1000
       if (taken - lag.from >= expected) lag = { periods: 0, from: taken }
-      else if (atMost - lag.from < expected) res.destroy(new Error('the download came to a halt'))
+      else if (atMost - lag.from < expected) breakOff(res)
     }
   }, UNREAD_MS).unref()
   res.once('close', () => clearInterval(timer))
 }
 
+function breakOff(res: NodeResponse): void {
+  if ('stream' in res) res.stream?.close(constants.NGHTTP2_CANCEL)
+  else res.destroy(new Error('the download came to a halt'))
+}
+
+/** In bytes. */
+interface Progress {
+  /** What the other side has taken, for certain. */
+  readonly taken: number
+  /** The same at most: a write may be of a MiB, and how much of it is left is not always known. */
+  readonly atMost: number
+  /** What we have handed over, and Node has not. */
+  readonly waiting: number
+}
+
 /**
- * Bytes that the other side has taken, for certain and at most. Node counts a write, which may be of a MiB, when it begins; what is
- * left of it only the handle tells, where Node's own timeouts look as well, and of an encrypted one nobody does.
+ * Node counts a write when it begins; what is left of it only the handle tells, where Node's own timeouts look as well, and of an encrypted
+ * one nobody does.
  */
-function progressOf(socket: Socket): { readonly taken: number; readonly atMost: number } {
+function socketProgress(socket: Socket): Progress {
   const begun = socket.bytesWritten
+  const waiting = socket.writableLength
   const { writeQueueSize } =
     (socket as { readonly _handle?: { readonly writeQueueSize?: number } | null })._handle ?? {}
-  if ('encrypted' in socket || writeQueueSize === undefined)
-    return { taken: begun - socket.writableLength, atMost: begun }
-  return { taken: begun - writeQueueSize, atMost: begun - writeQueueSize }
+  if ('encrypted' in socket || writeQueueSize === undefined) return { taken: begun - waiting, atMost: begun, waiting }
+  return { taken: begun - writeQueueSize, atMost: begun - writeQueueSize, waiting }
+}
+
+/** Of one answer among the many on a connection, of which Node counts nothing. */
+function streamProgress(res: Http2ServerResponse): () => Progress {
+  let written = 0
+  const write = res.write.bind(res) as (...given: readonly unknown[]) => boolean
+  res.write = (chunk: string | Uint8Array, ...rest: readonly unknown[]) => {
+    written += Buffer.byteLength(chunk)
+    return write(chunk, ...rest)
+  }
+  return () => {
+    const waiting = res.stream?.writableLength ?? 0
+    return { taken: written - waiting, atMost: written, waiting }
+  }
 }

@@ -8,6 +8,9 @@ import { readTlsFiles, secureContext, type TlsContent, type TlsOptions, watchTls
 
 export type { TlsOptions } from './tls-files.ts'
 
+/** Requests of one connection at once; clients keep further ones back. Node's default is without end, Go's is as many. */
+const MAX_CONCURRENT_STREAMS = 250
+
 /**
  * A server of nothing but a registry, over TLS, not yet listening: HTTP/2 to whoever speaks it, HTTP/1.1 to the rest. Certificates are
  * read again when their files change while it listens, without losing a connection; where the authorities or what they revoked have
@@ -23,6 +26,7 @@ export async function createTlsRegistryServer(
   let content = await readTlsFiles(tls)
   const server = createSecureServer({
     ...secureContext(content, tls),
+    settings: { maxConcurrentStreams: MAX_CONCURRENT_STREAMS },
     allowHTTP1: true,
     requestCert: tls.clientCa !== undefined,
     rejectUnauthorized: tls.clientCa !== undefined && tls.clientCertificates !== 'request',

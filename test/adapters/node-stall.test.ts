@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
+import { connect as connectHttp2, constants, createServer as createHttp2Server, type Http2Session } from 'node:http2'
 import { type AddressInfo, connect, type Socket } from 'node:net'
-import { PassThrough } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { toNodeListener } from '../../src/adapters/node.ts'
 import { bytesBody, streamBody } from '../../src/bytes.ts'
@@ -112,6 +113,96 @@ describe('a download', () => {
     const closed = new Promise<unknown>((resolve) => socket.once('close', resolve))
     client.destroy()
     await closed
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+/** The same over http2; what is taken is read from the stream. */
+async function downloadingByStream(body: () => HttpResponse['body']) {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  const released = vi.fn()
+  const answer = async (): Promise<HttpResponse> => {
+    const sent = body()
+    if (sent instanceof Object && 'sendTo' in sent) {
+      const dispose = sent[Symbol.asyncDispose].bind(sent)
+      Object.assign(sent, { [Symbol.asyncDispose]: () => dispose().then(released) })
+    }
+    return { status: 200, headers: {}, body: sent }
+  }
+  const server = createHttp2Server(toNodeListener(answer, { logger: silentLogger }))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const session = connectHttp2(`http://127.0.0.1:${(server.address() as AddressInfo).port}`).on('error', () => {})
+  opened.push(
+    { close: () => new Promise((resolve) => server.close(resolve)) },
+    { close: () => Promise.resolve(session.destroy()) },
+  )
+  const open = async () => {
+    const stream = session.request({ ':path': '/v2/' }).on('error', () => {})
+    await once(stream, 'response')
+    return stream
+  }
+  return { open, released }
+}
+
+/** As a file is sent: pieces, each when the one before is taken. */
+const inPieces = () =>
+  streamBody(Readable.from(Array(512).fill(LARGE.subarray(0, 64 * 1024)), { objectMode: false }), LARGE.byteLength)
+
+/** Until nothing moves on the connection any more. */
+async function quiet(session: Http2Session | undefined): Promise<void> {
+  let still = 0
+  for (let before = -1; still < 20; ) {
+    await new Promise((resolve) => setImmediate(resolve))
+    const now = session?.socket.bytesRead ?? 0
+    still = now === before ? still + 1 : 0
+    before = now
+  }
+}
+
+describe('a download over http2', () => {
+  it.each<[string, () => HttpResponse['body'], number]>([
+    ['of a blob', inPieces, 2],
+    ['of what is in memory', () => LARGE.subarray(0, 1024 * 1024), 10],
+  ])('%s is broken off whose client reads nothing', async (_, body, periods) => {
+    const { open } = await downloadingByStream(body)
+    const stream = await open()
+    const closed = once(stream, 'close')
+    await quiet(stream.session)
+    for (let i = 1; i < periods; i++) vi.advanceTimersByTime(MINUTES_2)
+    await quiet(stream.session)
+    expect(stream.closed).toBe(false)
+    vi.advanceTimersByTime(MINUTES_2)
+    stream.resume()
+    await closed
+    expect(stream.rstCode).toBe(constants.NGHTTP2_CANCEL)
+  })
+
+  it('goes on for a client that reads slowly, and for those beside one that does not read', async () => {
+    const { open, released } = await downloadingByStream(inPieces)
+    const [unread, slow] = [await open(), await open()]
+    await quiet(slow.session)
+    for (let i = 0; i < 5; i++) {
+      vi.advanceTimersByTime(MINUTES_2)
+      for (let taken = 0; taken < 256 * 1024; ) {
+        const chunk: Buffer | null = slow.read()
+        if (chunk === null) await once(slow, 'readable')
+        else taken += chunk.byteLength
+      }
+      await quiet(slow.session)
+    }
+    expect([unread.closed, slow.closed]).toEqual([true, false])
+    expect(released).toHaveBeenCalledTimes(1)
+  })
+
+  it('leaves no timer', async () => {
+    const { open, released } = await downloadingByStream(inPieces)
+    const stream = await open()
+    const { session } = stream
+    stream.close(constants.NGHTTP2_CANCEL)
+    await once(stream, 'close')
+    await quiet(session)
+    expect(released).toHaveBeenCalledTimes(1)
     expect(vi.getTimerCount()).toBe(0)
   })
 })

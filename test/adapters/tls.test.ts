@@ -152,6 +152,14 @@ describe('createTlsRegistryServer', () => {
     expect(await shown(port, offer).catch(() => 'refused')).toBe(expected)
   })
 
+  it('takes 250 requests at once of a connection over http2', async () => {
+    const { port } = await serving()
+    const session = connectHttp2(`https://127.0.0.1:${port}`, { servername: 'localhost', ca: authority.cert })
+    const [settings] = await once(session, 'remoteSettings')
+    session.destroy()
+    expect(settings.maxConcurrentStreams).toBe(250)
+  })
+
   it('shows a new certificate when its files are renamed into place, one after the other', async () => {
     const { port, directory, logger } = await serving()
     expect(await shown(port)).toBe('first')

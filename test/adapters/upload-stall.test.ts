@@ -86,3 +86,47 @@ describe.each([1, 2] as const)('an upload over http/%i', (version) => {
     expect(uncaught).toEqual([])
   })
 })
+
+describe('an upload over http/2', () => {
+  it('is broken off although another one on its connection goes on', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    const received = new Map<string, number>()
+    const outcomes = new Map<string, string>()
+    const handler: HttpHandler = async ({ url, body }) => {
+      try {
+        for await (const chunk of body) received.set(url, (received.get(url) ?? 0) + chunk.byteLength)
+        outcomes.set(url, 'read')
+      } catch (error) {
+        outcomes.set(url, String(error))
+      }
+      return { status: 204, headers: {}, body: null }
+    }
+    const server = createHttp2Server(toNodeListener(handler, { logger: silentLogger })).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`).on('error', () => {})
+    closers.push(
+      () => new Promise((resolve) => server.close(resolve)),
+      () => session.destroy(),
+    )
+    const put = (path: string) => {
+      const upload = session.request({ ':method': 'PUT', ':path': path }, { endStream: false }).on('error', () => {})
+      upload.write('x'.repeat(1000))
+      return upload
+    }
+    const halted = put('/v2/halted')
+    const closed = once(halted, 'close')
+    const lively = put('/v2/lively')
+    for (let period = 1; period <= 3; period++) {
+      lively.write('x'.repeat(40_000))
+      while ((received.get('/v2/lively') ?? 0) < 1000 + period * 40_000 || !received.has('/v2/halted')) {
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      vi.advanceTimersByTime(PERIOD_MS)
+    }
+    await closed
+    expect(outcomes.get('/v2/halted')).toContain('the upload came to a halt')
+    lively.end()
+    await once(lively, 'response')
+    expect(outcomes.get('/v2/lively')).toBe('read')
+  })
+})
