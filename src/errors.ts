@@ -83,6 +83,11 @@ export class RegistryError extends Error {
   }
 }
 
+/** @internal What is stored is not what its digest says: neither absence, nor an outage that will pass. */
+export class DamagedContentError extends Error {
+  override readonly name = 'DamagedContentError'
+}
+
 /** `undefined` in place of one of `codes`: absence, where any other failure must not look like it. */
 export async function unless<T>(codes: readonly ErrorCode[], result: Promise<T>): Promise<T | undefined> {
   try {

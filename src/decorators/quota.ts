@@ -7,7 +7,7 @@ import { Accounts } from './quota/accounts.ts'
 import { limitedUploads } from './quota/limited-uploads.ts'
 import { limitsOf, type QuotaLimits } from './quota/limits.ts'
 import { OpenReservations } from './quota/open-reservations.ts'
-import { findSource, has, hasManifest } from './quota/presence.ts'
+import { findSource, RELIED_UPON, sizeOfBlob, sizeOfManifest } from './quota/presence.ts'
 import { sizeOf } from './quota/reservation.ts'
 import { store } from './quota/store.ts'
 
@@ -15,8 +15,8 @@ export interface QuotaOptions {
   /** All that match a repository have to be met; one that none matches may hold anything. */
   readonly limits: QuotaLimits
   /**
-   * How long a count is relied on that other processes may have made too low, in milliseconds. Default: 300,000. Before something is
-   * refused, it is counted anew.
+   * How long a count is relied on that other processes may have made too low, in milliseconds. Then it is counted anew while nobody waits;
+   * after twice as long, and before something is refused, whoever pushes waits for it. Default: 300,000.
    */
   readonly recountMs?: number
   /** @internal Milliseconds of a clock that only goes forward. */
@@ -26,10 +26,12 @@ export interface QuotaOptions {
 /**
  * Limits what repositories may hold: their manifests and blobs, each once, whether a tag leads to it or not, and what is being uploaded
  * to them. A push of more is `DENIED`, before the bytes come where their number is known, and else as soon as there is no room for them;
- * what was received of it goes. What is there already can be pushed and pulled, and deleting makes room.
+ * what was received of it goes. What is there already can be pulled, and pushed where its digest is told before its bytes; deleting makes
+ * room. An upload that nobody has gone on with for an hour is not counted until somebody does.
  *
  * A repository is counted when something is first pushed to it, which takes a question to the storage for each blob and manifest.
- * Each process counts what it does itself; others are seen at the next count. Where nobody can count, nothing is stored.
+ * Each process counts what it does itself; others are seen at the next count. Where nobody can count, nothing is stored: the backend has
+ * to list its blobs and manifests, as a registry over HTTP does not.
  *
  * @example
  * quota({ limits: [{ prefix: 'team/', maxBytes: 500e9 }, { repository: '**', maxBytes: 50e9 }] })
@@ -53,6 +55,7 @@ export function quota(options: QuotaOptions): Decorator {
         expose(repository, ['blobs', 'manifests', 'tags'], {
           delete: async (context) => {
             await repository.delete(context)
+            await uploads.endIn(repository.name)
             accounts.lessIsStored(repository.name)
           },
         }),
@@ -64,16 +67,14 @@ export function quota(options: QuotaOptions): Decorator {
             awaitErrors(content)
             const reservation = await open(name, putOptions)
             if (!reservation.isLimited) return blobs.put(content, putOptions)
-            const size = sizeOf(content, putOptions.size)
-            const { digest } = putOptions
+            const isWhole = content instanceof Uint8Array
             return store(reservation, {
-              bytes: size ?? 1,
-              isThere: async () => digest !== undefined && (await has(blobs, digest)),
-              put: (isMetered) =>
-                blobs.put(
-                  content instanceof Uint8Array || !isMetered ? content : reservation.metered(content, 0),
-                  putOptions,
-                ),
+              bytes: sizeOf(content, putOptions.size) ?? 1,
+              sizeIfThere: async () => {
+                const { digest = isWhole ? digestOf(content, putOptions.algorithm) : undefined } = putOptions
+                return digest && sizeOfBlob(blobs, digest, RELIED_UPON)
+              },
+              put: () => blobs.put(isWhole ? content : reservation.metered(content, 0), putOptions),
             })
           },
           mount: async (digest, from, context = {}) => {
@@ -82,7 +83,7 @@ export function quota(options: QuotaOptions): Decorator {
             if (source === undefined) return blobs.mount(digest, from, context)
             return store(reservation, {
               bytes: source.size,
-              isThere: () => has(blobs, digest),
+              sizeIfThere: () => sizeOfBlob(blobs, digest, RELIED_UPON),
               put: () => blobs.mount(digest, source.name, context),
             })
           },
@@ -98,7 +99,7 @@ export function quota(options: QuotaOptions): Decorator {
             const { digest } = putOptions
             return store(await open(name, putOptions), {
               bytes: content.byteLength,
-              isThere: () => hasManifest(manifests, digestOf(content, digest && algorithmOf(digest))),
+              sizeIfThere: () => sizeOfManifest(manifests, digestOf(content, digest && algorithmOf(digest))),
               put: () => manifests.put(content, putOptions),
             })
           },

@@ -7,7 +7,7 @@ import type {
   PutManifestOptions,
   ReferrersOptions,
 } from '../backend.ts'
-import { RegistryError } from '../errors.ts'
+import { DamagedContentError, RegistryError } from '../errors.ts'
 import type { Descriptor } from '../spec/descriptor.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../spec/digest.ts'
 import { declaredMediaType, detectMediaType, type ParsedManifest, parseManifest } from '../spec/manifest.ts'
@@ -132,7 +132,8 @@ export class ManifestStore implements Manifests {
     if (cached !== undefined) return cached
     try {
       const { content } = await this.#core.driver.get(blobData(digest), options)
-      if (digestOf(content, algorithmOf(digest)) !== digest) throw new Error(`damaged manifest: ${digest}`)
+      if (digestOf(content, algorithmOf(digest)) !== digest)
+        throw new DamagedContentError(`damaged manifest: ${digest}`)
       return this.#core.manifestCache.set(digest, content)
     } catch (error) {
       if (error instanceof KeyNotFoundError) return undefined

@@ -111,7 +111,7 @@ describe('parseServeOptions', () => {
     [['--quota', '=50G'], '--quota =50G: expected NAME=BYTES'],
     [['--quota', 'team/='], '--quota team/=: expected a number of bytes'],
     [['--quota', 'team/=50GB'], '--quota team/=50GB: expected a number of bytes'],
-    [['--quota', '/=50G'], '--quota /=50G: the "prefix" of a limit must end with a slash'],
+    [['--quota', '/=50G'], '--quota /=50G: the "prefix" of a limit must be the beginning of names'],
     [['--max-blob-size', '0'], '--max-blob-size 0: expected a number of bytes'],
     [['--rate-limit', '0'], '--rate-limit 0: expected a number of requests per second'],
     [['--rate-limit', 'fast'], '--rate-limit fast: expected a number of requests per second'],

@@ -7,46 +7,14 @@ import { Registry } from '../../src/registry.ts'
 import { type Digest, digestOf } from '../../src/spec/digest.ts'
 import { MEDIA_TYPES } from '../../src/spec/media-types.ts'
 import { client, newRegistry } from '../http/support.ts'
-import { bytes, collect, descriptorOf, json, readBlob } from '../support/images.ts'
-import { decorated, expectRefusal } from './support.ts'
-
-/** So many bytes that no other name makes. */
-const blob = (name: string, size: number) => Buffer.alloc(size, `${name}.`)
+import { bytes, collect, descriptorOf, readBlob } from '../support/images.ts'
+import { blob, held, INDEX, limited, manifest } from './quota-support.ts'
+import { expectRefusal } from './support.ts'
 
 const ALPHABET = [...'abcdefghijklmnop']
 
 async function* chunks(...all: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* all
-}
-
-/** An index of nothing, of 200 bytes. */
-function manifest(name: string): Uint8Array {
-  const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: [], annotations: { n: '' } }
-  return json({ ...index, annotations: { n: name.padEnd(200 - json(index).byteLength, '.') } })
-}
-const INDEX = { mediaType: MEDIA_TYPES.ociIndex }
-
-/** `app` may hold 1000 bytes. */
-function limited(options: Partial<QuotaOptions> = {}) {
-  let now = 0
-  const both = decorated(
-    quota({ limits: [{ repository: 'app', maxBytes: 1000 }], now: () => now, ...options } as QuotaOptions),
-  )
-  return {
-    ...both,
-    app: both.backend.repository('app'),
-    other: both.backend.repository('other'),
-    pass: (ms: number) => {
-      now += ms
-    },
-  }
-}
-
-async function held({ blobs, manifests }: Repository): Promise<number> {
-  let size = 0
-  for (const digest of await collect(blobs.list())) size += (await blobs.stat(digest)).size
-  for (const digest of await collect(manifests.list())) size += (await manifests.stat(digest)).size
-  return size
 }
 
 describe('quota', () => {
@@ -325,7 +293,7 @@ describe('quota and other processes', () => {
     await plain.repository('app').blobs.put(blob('b', 800))
     pass(999)
     await app.blobs.put(blob('c', 200))
-    pass(1)
+    pass(1001)
     await expectRefusal(app.blobs.put(blob('d', 1)), 'DENIED')
   })
 
@@ -457,7 +425,10 @@ describe('quota()', () => {
     ],
     [{ limits: [{ repository: 'a' }] }, 'the "maxBytes" of a limit must be a number of bytes, 10e9 say, not undefined'],
     [{ limits: [{ repository: 'a', maxBytes: '10G' }] }, 'the "maxBytes" of a limit must be a number of bytes'],
-    [{ limits: [{ prefix: 'team', maxBytes: 1 }] }, 'the "prefix" of a limit must end with a slash'],
+    [{ limits: [{ prefix: 'team', maxBytes: 1 }] }, 'the "prefix" of a limit must be the beginning of names'],
+    [{ limits: [{ prefix: 'team/*/', maxBytes: 1 }] }, 'and no pattern'],
+    [{ limits: [{ prefix: 'Team/', maxBytes: 1 }] }, 'and no pattern'],
+    [{ limits: [{ prefix: 'team//', maxBytes: 1 }] }, 'and no pattern'],
     [{ limits: [{ repo: 'a', maxBytes: 1 }] }, 'a limit of quota() has no option "repo"'],
     [{ limits: [{ repository: 1, maxBytes: 1 }] }, "expected a pattern such as 'v*'"],
   ])('refuses %j', (options, message) => {

@@ -7,8 +7,11 @@ export interface AccountOptions {
   readonly now: () => number
 }
 
-/** A count that was told to be too large is taken again only when it is as old as this, unless something has changed. */
+/** A count may find less than before when it is as old as this, as other processes delete things, too. */
 const MIN_RECOUNT_MS = 5_000
+
+/** Counts before a refusal: what is pushed while one runs may be in it twice. */
+const MAX_COUNTS = 3
 
 /**
  * What a repository, or all below a prefix, holds: counted in the storage, added to as things are pushed, and counted anew before something
@@ -21,8 +24,8 @@ export class Account {
   #stored = 0
   #reserved = 0
   #countedAt = Number.NEGATIVE_INFINITY
-  /** Whether less may be stored than we think: something was there already, or was deleted. */
-  #isEstimate = false
+  /** How much less than we think may be stored: it was there already, or was deleted, of which nobody says how much it was. */
+  #doubtful = 0
   /** All that was ever added, so that a count knows what has come while it ran. */
   #added = 0
   #counting: Promise<void> | undefined
@@ -38,25 +41,39 @@ export class Account {
     return this.#stored + this.#reserved
   }
 
+  /** Whether nobody would miss it. */
   get isIdle(): boolean {
-    return this.#reserved === 0
+    return this.#reserved === 0 && this.#counting === undefined
   }
 
   fits(bytes: number, maxBytes: number): boolean {
     return this.used + bytes <= maxBytes
   }
 
-  /** @throws what counting met with: then nobody can tell what fits */
+  /**
+   * Counts what was not counted for so long: while nobody waits, unless it was not for twice as long.
+   *
+   * @throws what counting met with: then nobody can tell what fits
+   */
   async countIfOlderThan(ms: number): Promise<void> {
-    if (this.#now() - this.#countedAt >= ms) await this.#recount()
+    const age = this.#now() - this.#countedAt
+    if (age >= 2 * ms) await this.#recount()
+    // Whoever needs to know is told by the next one.
+    else if (age >= ms) this.#recount().catch(() => {})
   }
 
-  /** Counts again where that may find more room. @throws what counting met with */
-  async countBeforeRefusal(): Promise<void> {
-    // One that is running may have passed by what was deleted since.
-    await this.#counting?.catch(() => {})
-    if (this.#isEstimate) await this.#recount()
-    else await this.countIfOlderThan(MIN_RECOUNT_MS)
+  /**
+   * Counts again where so many bytes do not fit, and a count may find that they do.
+   *
+   * @throws what counting met with
+   */
+  async findRoom(bytes: () => number, maxBytes: number): Promise<void> {
+    for (let counts = 0; counts < MAX_COUNTS && !this.fits(bytes(), maxBytes); counts++) {
+      // One that is running may have passed by what was deleted since.
+      await this.#counting?.catch(() => {})
+      if (this.fits(bytes(), maxBytes) || !this.#mayFit(bytes(), maxBytes)) return
+      await this.#recount()
+    }
   }
 
   reserve(bytes: number): void {
@@ -71,12 +88,18 @@ export class Account {
   add(bytes: number): void {
     this.#stored += bytes
     this.#added += bytes
-    this.#isEstimate = true
+    this.#doubtful += bytes
   }
 
   /** Something was deleted: who is short of room counts again. */
   lessIsStored(): void {
-    this.#isEstimate = true
+    this.#doubtful = Number.POSITIVE_INFINITY
+  }
+
+  #mayFit(bytes: number, maxBytes: number): boolean {
+    const isOld = this.#now() - this.#countedAt >= MIN_RECOUNT_MS
+    const least = isOld ? 0 : Math.max(0, this.#stored - this.#doubtful)
+    return least + this.#reserved + bytes <= maxBytes
   }
 
   #recount(): Promise<void> {
@@ -87,15 +110,14 @@ export class Account {
   }
 
   async #read(): Promise<void> {
-    const begun = this.#now()
-    const before = this.#added
-    this.#isEstimate = false
+    const { before, doubtful } = { before: this.#added, doubtful: this.#doubtful }
+    this.#doubtful = 0
     try {
       const stored = await this.#count()
       this.#stored = stored + (this.#added - before)
-      this.#countedAt = begun
+      this.#countedAt = this.#now()
     } catch (error) {
-      this.#isEstimate = true
+      this.#doubtful += doubtful
       throw error
     }
   }

@@ -1,4 +1,5 @@
 import type { Backend, OperationContext } from '../../backend.ts'
+import { RegistryError } from '../../errors.ts'
 import { Account } from './account.ts'
 import type { LimitsOf, QuotaLimit } from './limits.ts'
 import { Reservation, type Share } from './reservation.ts'
@@ -52,7 +53,8 @@ export class Accounts {
       'prefix' in limit
         ? [limit.prefix, `what lies below ${limit.prefix}`, () => bytesBelow(this.#backend, limit.prefix)]
         : [repository, `the repository ${repository}`, () => bytesOf(this.#backend.repository(repository))]
-    const account = this.#accounts.get(key) ?? new Account({ holder, count, now: this.#options.now })
+    const account =
+      this.#accounts.get(key) ?? new Account({ holder, count: () => counted(holder, count), now: this.#options.now })
     this.#accounts.delete(key)
     this.#accounts.set(key, account)
     for (const [oldest, { isIdle }] of this.#accounts) {
@@ -60,5 +62,15 @@ export class Accounts {
       if (isIdle && oldest !== key) this.#accounts.delete(oldest)
     }
     return account
+  }
+}
+
+/** @throws `Error` where the backend has no listings, which is a mistake of whoever put the quota there */
+async function counted(holder: string, count: () => Promise<number>): Promise<number> {
+  try {
+    return await count()
+  } catch (cause) {
+    if (!RegistryError.is(cause, 'UNSUPPORTED')) throw cause
+    throw new Error(`quota() cannot count ${holder}: it needs a backend that lists blobs and manifests`, { cause })
   }
 }

@@ -1,6 +1,6 @@
-import type { Blobs, OperationContext, StartUploadOptions } from '../../backend.ts'
+import type { Blobs, OperationContext, StartUploadOptions, Upload } from '../../backend.ts'
 import type { OpenReservations } from './open-reservations.ts'
-import { has } from './presence.ts'
+import { RELIED_UPON, sizeOfBlob } from './presence.ts'
 import { QuotaUpload } from './quota-upload.ts'
 import type { Reservation } from './reservation.ts'
 
@@ -14,35 +14,34 @@ export interface Limited {
 
 /** Uploads that take room from their first byte on, whichever requests they go through. */
 export function limitedUploads({ blobs, name, open, uploads }: Limited): Pick<Blobs, 'startUpload' | 'resumeUpload'> {
+  const limited = (inner: Upload, context: OperationContext) => {
+    const key = { id: inner.id, repository: name }
+    const reopened = async () => {
+      const reservation = await open(name, context)
+      reservation.hold(inner.offset)
+      return reservation
+    }
+    return new QuotaUpload({
+      inner,
+      during: (step) => uploads.during(key, reopened, step),
+      sizeOf: (digest) => sizeOfBlob(blobs, digest, RELIED_UPON),
+      end: () => uploads.end(inner.id),
+    })
+  }
   return {
     startUpload: async (options: StartUploadOptions = {}) => {
       const reservation = await open(name, options)
-      // Where nothing is left, it need not begin.
-      await reservation.growTo(options.size ?? 1)
       try {
+        // Where nothing is left, it need not begin.
+        await reservation.growTo(options.size ?? 1)
         const inner = await blobs.startUpload(options)
-        const { id } = inner
-        const kept = () => uploads.of(id, async () => reservation)
-        await kept()
-        return new QuotaUpload({
-          ...{ inner, reservation: kept, has: (digest) => has(blobs, digest), end: () => uploads.end(id) },
-        })
+        uploads.begin({ id: inner.id, repository: name }, Promise.resolve(reservation))
+        return limited(inner, options)
       } catch (error) {
-        reservation.release()
+        reservation.close()
         throw error
       }
     },
-    resumeUpload: async (id, context = {}) => {
-      const inner = await blobs.resumeUpload(id, context)
-      const reservation = () =>
-        uploads.of(id, async () => {
-          const opened = await open(name, context)
-          opened.hold(inner.offset)
-          return opened
-        })
-      return new QuotaUpload({
-        ...{ inner, reservation, has: (digest) => has(blobs, digest), end: () => uploads.end(id) },
-      })
-    },
+    resumeUpload: async (id, context = {}) => limited(await blobs.resumeUpload(id, context), context),
   }
 }

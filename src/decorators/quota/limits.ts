@@ -1,6 +1,7 @@
 import { checkOptions, kindOf } from '../../arguments.ts'
 import type { OperationContext } from '../../backend.ts'
 import { RegistryError } from '../../errors.ts'
+import { isRepositoryName } from '../../spec/name.ts'
 import { type Match, matcher } from '../pattern.ts'
 
 /** How much a repository may hold, or all that lie below a prefix together. */
@@ -69,8 +70,10 @@ function matches(limit: QuotaLimit): (repository: string) => boolean {
     throw new TypeError('a limit of quota() is for a "repository" or for a "prefix", and not for both')
   }
   if (repository !== undefined) return matcher(repository)
-  if (typeof prefix !== 'string' || !prefix.endsWith('/') || prefix === '/') {
-    throw new TypeError(`the "prefix" of a limit must end with a slash, 'team/' say, not ${kindOf(prefix)}`)
+  if (typeof prefix !== 'string' || !prefix.endsWith('/') || !isRepositoryName(prefix.slice(0, -1))) {
+    throw new TypeError(
+      `the "prefix" of a limit must be the beginning of names, up to a slash, 'team/' say, and no pattern, not ${kindOf(prefix)}`,
+    )
   }
   return (name) => name.startsWith(prefix)
 }

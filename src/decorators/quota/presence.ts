@@ -1,5 +1,5 @@
-import type { Backend, Blobs, Manifests, OperationContext } from '../../backend.ts'
-import { RegistryError } from '../../errors.ts'
+import type { Backend, Blobs, Manifests, OperationContext, StatBlobOptions } from '../../backend.ts'
+import { DamagedContentError, NO_BLOB, NO_MANIFEST, unless } from '../../errors.ts'
 import type { Digest } from '../../spec/digest.ts'
 
 /** Where a blob can be mounted from, and its size. */
@@ -17,33 +17,25 @@ export async function findSource(
   return undefined
 
   async function look(name: string) {
-    try {
-      const { size } = await backend.repository(name).blobs.stat(digest, context)
-      return { name, size }
-    } catch (error) {
-      if (RegistryError.is(error, 'BLOB_UNKNOWN')) return undefined
-      throw error
-    }
+    const size = await sizeOfBlob(backend.repository(name).blobs, digest, context)
+    return size === undefined ? undefined : { name, size }
   }
 }
 
-/** Whether a blob is here already, so that it takes no room; whoever asks relies upon it. */
-export async function has(blobs: Blobs, digest: Digest): Promise<boolean> {
-  try {
-    await blobs.stat(digest, { reliedUpon: true })
-    return true
-  } catch (error) {
-    if (RegistryError.is(error, 'BLOB_UNKNOWN')) return false
-    throw error
-  }
+/** For what is there already and is pushed again: it must not be collected meanwhile. */
+export const RELIED_UPON: StatBlobOptions = { reliedUpon: true }
+
+/** The size of a blob; `undefined` where it is not. */
+export async function sizeOfBlob(blobs: Blobs, digest: Digest, options?: StatBlobOptions): Promise<number | undefined> {
+  return (await unless(NO_BLOB, blobs.stat(digest, options)))?.size
 }
 
-export async function hasManifest(manifests: Manifests, digest: Digest): Promise<boolean> {
+/** The same of a manifest. One that is damaged is none: it can be pushed again. */
+export async function sizeOfManifest(manifests: Manifests, digest: Digest): Promise<number | undefined> {
   try {
-    await manifests.stat(digest)
-    return true
+    return (await unless(NO_MANIFEST, manifests.stat(digest)))?.size
   } catch (error) {
-    if (RegistryError.is(error, 'MANIFEST_UNKNOWN')) return false
+    if (error instanceof DamagedContentError) return undefined
     throw error
   }
 }

@@ -5,13 +5,14 @@ import type { Descriptor } from '../../spec/descriptor.ts'
 import type { Digest } from '../../spec/digest.ts'
 import { QuotaExceededError } from './limits.ts'
 import { type Reservation, sizeOf } from './reservation.ts'
+import { makeRoom } from './store.ts'
 
 export interface QuotaUploadOptions {
   readonly inner: Upload
-  /** The room that was made for it so far, in this request or one before. */
-  readonly reservation: () => Promise<Reservation>
-  /** Whether a blob is in the repository already, so that it takes no room. */
-  readonly has: (digest: Digest) => Promise<boolean>
+  /** Runs a request of it with the room that was made for it so far, in this request or one before. */
+  readonly during: <T>(step: (reservation: Reservation, isAlone: () => boolean) => Promise<T>) => Promise<T>
+  /** Of a blob that is in the repository already, so that it takes no room. */
+  readonly sizeOf: (digest: Digest) => Promise<number | undefined>
   /** Gives its room away. */
   readonly end: () => Promise<void>
 }
@@ -36,7 +37,9 @@ export class QuotaUpload implements Upload {
     awaitErrors(content)
     return this.#within(async (reservation) => {
       const size = sizeOf(content, options.size)
-      if (size !== undefined) await reservation.growTo(this.offset + size)
+      // Bytes for another place are none that will be taken.
+      const isHere = options.at === undefined || options.at === this.offset
+      if (size !== undefined && isHere) await reservation.growTo(this.offset + size)
       return this.#options.inner.append(this.#metered(content, reservation), options)
     })
   }
@@ -45,15 +48,9 @@ export class QuotaUpload implements Upload {
     const { last } = options
     if (last !== undefined) awaitErrors(last)
     const descriptor = await this.#within(async (reservation) => {
-      const { inner, has } = this.#options
-      const size = sizeOf(last, options.size)
-      try {
-        if (size !== undefined) await reservation.growTo(this.offset + size)
-      } catch (error) {
-        if (!(error instanceof QuotaExceededError) || !(await has(digest))) throw error
-        // It takes no room.
-        return inner.commit(digest, options)
-      }
+      const { inner } = this.#options
+      const bytes = this.offset + (sizeOf(last, options.size) ?? 1)
+      await makeRoom(reservation, { bytes, sizeIfThere: () => this.#options.sizeOf(digest) })
       const metered = last !== undefined && { last: this.#metered(last, reservation) }
       const committed = await inner.commit(digest, { ...options, ...metered })
       reservation.stored(committed.size)
@@ -73,16 +70,21 @@ export class QuotaUpload implements Upload {
   }
 
   /** What was received of something that does not fit goes, and of what has ended another way. */
-  async #within<T>(step: (reservation: Reservation) => Promise<T>): Promise<T> {
-    const reservation = await this.#options.reservation()
-    try {
-      return await step(reservation)
-    } catch (error) {
-      // What cannot be removed now goes when it is old; the client has its answer either way.
-      if (error instanceof QuotaExceededError) await this.cancel().catch(() => {})
-      else if (ENDS.some((code) => RegistryError.is(error, code))) await this.#options.end()
-      throw error
-    }
+  #within<T>(step: (reservation: Reservation) => Promise<T>): Promise<T> {
+    return this.#options.during(async (reservation, isAlone) => {
+      try {
+        return await step(reservation)
+      } catch (error) {
+        if (ENDS.some((code) => RegistryError.is(error, code))) await this.#options.end()
+        else if (isAlone()) {
+          // What cannot be removed now goes when it is old; the client has its answer either way.
+          if (error instanceof QuotaExceededError) await this.cancel().catch(() => {})
+          // Of a request that was broken off, the rest will not come.
+          else reservation.shrinkTo(this.offset)
+        }
+        throw error
+      }
+    })
   }
 
   #metered(content: ByteSource, reservation: Reservation): ByteSource {

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { ByteSource } from '../../bytes.ts'
+import { RegistryError } from '../../errors.ts'
 import type { Account } from './account.ts'
 import { QuotaExceededError } from './limits.ts'
 
@@ -9,10 +10,13 @@ export interface Share {
   readonly maxBytes: number
 }
 
-/** Room for something that is on its way, in every account that it goes into. */
+/** Room for something that is on its way, in every account that it goes into. Once closed, it has none and gets none. */
 export class Reservation {
   readonly #shares: readonly Share[]
   #bytes = 0
+  /** Of those, what there was room for when they came. */
+  #admitted = 0
+  #isClosed = false
 
   constructor(shares: readonly Share[]) {
     this.#shares = shares
@@ -23,37 +27,54 @@ export class Reservation {
     return this.#shares.length > 0
   }
 
-  /** Makes room for so many bytes in all. @throws {@link QuotaExceededError} and then keeps what it had */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /**
+   * Makes room for so many bytes in all.
+   *
+   * @throws {@link QuotaExceededError} and then keeps what it had; `BLOB_UPLOAD_UNKNOWN` where it is closed: somebody else ended the upload
+   */
   async growTo(bytes: number): Promise<void> {
-    const more = Math.max(0, bytes - this.#bytes)
-    for (const { account, maxBytes } of this.#shares) {
-      if (!account.fits(more, maxBytes)) await account.countBeforeRefusal()
-    }
-    const full = this.#shares.find(({ account, maxBytes }) => !account.fits(more, maxBytes))
+    if (!this.#isClosed && bytes <= this.#admitted) return
+    const more = () => Math.max(0, bytes - this.#bytes)
+    for (const { account, maxBytes } of this.#shares) await account.findRoom(more, maxBytes)
+    if (this.#isClosed) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
+    const full = this.#shares.find(({ account, maxBytes }) => !account.fits(more(), maxBytes))
     if (full !== undefined) {
       const { account, maxBytes } = full
       const used = account.used - this.#bytes
       throw new QuotaExceededError(account.holder, { limit: maxBytes, used, requested: bytes })
     }
+    this.admit(bytes)
+  }
+
+  /** Makes room for what needs none, as it is there already, whether there is room or not. */
+  admit(bytes: number): void {
     this.hold(bytes)
+    if (!this.#isClosed) this.#admitted = Math.max(this.#admitted, bytes)
   }
 
-  /** The same for what is stored already, whether there is room or not. */
+  /** Counts what has come already; there may be no room for it. */
   hold(bytes: number): void {
-    const more = bytes - this.#bytes
-    if (more <= 0) return
-    for (const { account } of this.#shares) account.reserve(more)
-    this.#bytes = bytes
+    if (!this.#isClosed && bytes > this.#bytes) this.#set(bytes)
   }
 
-  release(): void {
-    for (const { account } of this.#shares) account.release(this.#bytes)
-    this.#bytes = 0
+  /** Gives back what is more than so many bytes. */
+  shrinkTo(bytes: number): void {
+    if (bytes < this.#bytes) this.#set(bytes)
+    this.#admitted = Math.min(this.#admitted, bytes)
+  }
+
+  close(): void {
+    this.#set(0)
+    this.#isClosed = true
   }
 
   /** What it was for is stored, with so many bytes. */
   stored(bytes: number): void {
-    this.release()
+    this.close()
     for (const { account } of this.#shares) account.add(bytes)
   }
 
@@ -70,6 +91,15 @@ export class Reservation {
       await this.growTo(end)
       yield chunk
     }
+  }
+
+  #set(bytes: number): void {
+    const more = bytes - this.#bytes
+    for (const { account } of this.#shares) {
+      if (more > 0) account.reserve(more)
+      else account.release(-more)
+    }
+    this.#bytes = bytes
   }
 }
 

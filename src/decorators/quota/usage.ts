@@ -1,8 +1,7 @@
 import type { Backend, Repository } from '../../backend.ts'
-import { RegistryError } from '../../errors.ts'
 import { inParallel } from '../../in-parallel.ts'
-import type { Descriptor } from '../../spec/descriptor.ts'
 import type { Digest } from '../../spec/digest.ts'
+import { sizeOfBlob, sizeOfManifest } from './presence.ts'
 
 /** How many sizes are looked up at once. */
 const AT_ONCE = 16
@@ -13,9 +12,9 @@ const BATCH = 256
 /** What a repository holds, in bytes: its manifests and blobs, each once, whether a tag leads to it or not. */
 export async function bytesOf({ blobs, manifests }: Repository): Promise<number> {
   const seen = new Set<Digest>()
-  const ofManifests = await sum(manifests.list(), seen, (digest) => manifests.stat(digest))
+  const ofManifests = await sum(manifests.list(), seen, (digest) => sizeOfManifest(manifests, digest))
   // A layout lists manifests among its blobs.
-  return ofManifests + (await sum(blobs.list(), seen, (digest) => blobs.stat(digest)))
+  return ofManifests + (await sum(blobs.list(), seen, (digest) => sizeOfBlob(blobs, digest)))
 }
 
 /** What the repositories below a prefix hold together, in bytes. */
@@ -33,12 +32,13 @@ export async function bytesBelow(backend: Backend, prefix: string): Promise<numb
 async function sum(
   digests: AsyncIterable<Digest>,
   seen: Set<Digest>,
-  stat: (digest: Digest) => Promise<Descriptor>,
+  sizeOf: (digest: Digest) => Promise<number | undefined>,
 ): Promise<number> {
   let bytes = 0
   const add = (batch: readonly Digest[]) =>
     inParallel(batch, AT_ONCE, async (digest) => {
-      const size = await stat(digest).then((found) => found.size, gone)
+      // What went since it was listed takes nothing.
+      const size = (await sizeOf(digest)) ?? 0
       bytes += size
     })
   let batch: Digest[] = []
@@ -51,10 +51,4 @@ async function sum(
   }
   await add(batch)
   return bytes
-}
-
-/** What went since it was listed takes nothing. */
-function gone(error: unknown): number {
-  if (RegistryError.is(error, 'BLOB_UNKNOWN') || RegistryError.is(error, 'MANIFEST_UNKNOWN')) return 0
-  throw error
 }
