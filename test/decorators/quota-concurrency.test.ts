@@ -1,5 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Backend, decorate } from '../../src/backend.ts'
+import { type Backend, decorate, type Upload } from '../../src/backend.ts'
 import { expose } from '../../src/decorators/expose.ts'
 import { quota } from '../../src/decorators/quota.ts'
 import { memory } from '../../src/drivers/memory.ts'
@@ -309,6 +310,77 @@ describe('a count of quota', () => {
     expect(await collect(app.blobs.list())).toEqual([])
   })
 })
+
+describe('quota as a property of whatever happens at once', () => {
+  const uploads = fc.constantFrom(0, 1, 2)
+  const size = fc.integer({ min: 1, max: 700 })
+  const operation = fc.oneof(
+    fc.record({ kind: fc.constantFrom('append', 'broken append', 'commit', 'broken commit'), upload: uploads, size }),
+    fc.record({ kind: fc.constantFrom('cancel', 'wrong commit', 'delete repository'), upload: uploads, size }),
+    fc.record({ kind: fc.constantFrom('put', 'broken put', 'delete'), upload: uploads, size }),
+    fc.record({ kind: fc.constant('wait'), upload: uploads, size }),
+  )
+
+  it('never holds more than it may, and has all the rest when nothing goes on any more', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(operation, { maxLength: 30 }), async (operations) => {
+        const { plain, app, pass } = limited()
+        const begun: Promise<Upload>[] = []
+        const running: Promise<unknown>[] = []
+        const resumed = async (place: number) => {
+          begun[place] ??= app.blobs.startUpload()
+          return app.blobs.resumeUpload((await begun[place]).id)
+        }
+        async function* broken(content: Uint8Array) {
+          yield content.subarray(0, content.byteLength / 2)
+          await nextTurn()
+          throw new Error('the connection broke')
+        }
+        const steps: Record<string, (place: number, content: Uint8Array) => Promise<unknown>> = {
+          append: async (place, content) => (await resumed(place)).append(chunks(content)),
+          'broken append': async (place, content) =>
+            (await resumed(place)).append(broken(content), { size: content.byteLength }),
+          commit: async (place, last) => (await resumed(place)).commit(digestOf(last), { last, size: last.byteLength }),
+          'broken commit': async (place, content) =>
+            (await resumed(place)).commit(digestOf(content), { last: broken(content), size: content.byteLength }),
+          'wrong commit': async (place) => (await resumed(place)).commit(digestOf(blob('wrong', 1))),
+          cancel: async (place) => (await resumed(place)).cancel(),
+          'delete repository': () => app.delete(),
+          put: (_, content) => app.blobs.put(chunks(content)),
+          'broken put': (_, content) => app.blobs.put(broken(content), { size: content.byteLength }),
+          delete: async () => {
+            const [first] = await collect(app.blobs.list())
+            if (first !== undefined) await app.blobs.delete(first)
+          },
+          wait: async () => pass(40 * 60 * 1000),
+        }
+        for (const [i, { kind, upload, size }] of operations.entries()) {
+          // What fails is up to what else goes on; what counts is what is left.
+          running.push((steps[kind] as (typeof steps)[string])(upload, blob(`${i}`, size)).catch(() => {}))
+          if (size % 2 === 0) await nextTurn()
+          expect(await held(plain.repository('app'))).toBeLessThanOrEqual(1000)
+        }
+        await Promise.all(running)
+        for (const upload of begun) {
+          // Some have ended, and some could not begin.
+          await upload
+            ?.then(({ id }) => app.blobs.resumeUpload(id))
+            .then((it) => it.cancel())
+            .catch(() => {})
+        }
+        const left = 1000 - (await held(plain.repository('app')))
+        expect(left).toBeGreaterThanOrEqual(0)
+        if (left > 0) await app.blobs.put(blob('rest', left))
+        await expectRefusal(app.blobs.put(blob('more', 1)), 'DENIED', 403)
+      }),
+      { numRuns: 200 },
+    )
+  })
+})
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
 
 async function* chunks(...all: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* all

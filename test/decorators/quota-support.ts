@@ -1,5 +1,6 @@
 import type { Repository } from '../../src/backend.ts'
 import { type QuotaOptions, quota } from '../../src/decorators/quota.ts'
+import { NO_BLOB, unless } from '../../src/errors.ts'
 import { MEDIA_TYPES } from '../../src/spec/media-types.ts'
 import { collect, json } from '../support/images.ts'
 import { decorated } from './support.ts'
@@ -30,9 +31,10 @@ export function limited(options: Partial<QuotaOptions> = {}) {
   }
 }
 
+/** What is stored. Something may be deleted meanwhile. */
 export async function held({ blobs, manifests }: Repository): Promise<number> {
   let size = 0
-  for (const digest of await collect(blobs.list())) size += (await blobs.stat(digest)).size
+  for (const digest of await collect(blobs.list())) size += (await unless(NO_BLOB, blobs.stat(digest)))?.size ?? 0
   for (const digest of await collect(manifests.list())) size += (await manifests.stat(digest)).size
   return size
 }
