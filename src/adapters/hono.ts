@@ -18,8 +18,8 @@ export interface HonoContext {
 
 export interface HonoOptions extends AdapterOptions {
   /**
-   * Whoever sent a request, where Hono runs on something else than Node: `(c) => getConnInfo(c).remote.address`. Without, all clients are
-   * one to limits of addresses, and `trustedProxies` are not recognised. On `@hono/node-server` it is known, and this not asked.
+   * Whoever sent a request, where Hono runs on something else than Node: `(c: Context) => getConnInfo(c).remote.address`. Without, all
+   * clients are one to limits of addresses, and `trustedProxies` are not recognised. On `@hono/node-server` it is known, and this not asked.
    */
   remoteAddress?(c: HonoContext): string | undefined
 }

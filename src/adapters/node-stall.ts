@@ -22,7 +22,7 @@ export function breakWhenStalled(
 ): void {
   let seen = bytesReceived()
   const timer = setInterval(() => {
-    if (req.complete || res.headersSent) return clearInterval(timer)
+    if (hasArrived(req) || res.headersSent) return clearInterval(timer)
     const received = bytesReceived() - seen
     seen += received
     // Whoever is to take it has something else to do first, and the client is held back by us.
@@ -35,6 +35,11 @@ export function breakWhenStalled(
     req.destroy(new Error('the upload came to a halt'))
   }, PERIOD_MS).unref()
   res.once('close', () => clearInterval(timer))
+}
+
+/** Whether all of it is here: of http2, `complete` says whether somebody has read it as well. */
+function hasArrived(req: NodeRequest): boolean {
+  return req.complete || ('stream' in req && req.stream.readableEnded)
 }
 
 function isBeingRead(req: NodeRequest): boolean {
@@ -63,9 +68,16 @@ export function breakWhenUnread(req: NodeRequest, res: NodeResponse, bytesPerSec
   res.once('close', () => clearInterval(timer))
 }
 
+/** Whoever sends it hears of it, and its client is told where it listens. */
 function breakOff(res: NodeResponse): void {
-  if ('stream' in res) res.stream?.close(constants.NGHTTP2_CANCEL)
-  else res.destroy(new Error('the download came to a halt'))
+  if (!('stream' in res)) {
+    res.destroy(new Error('the download came to a halt'))
+    return
+  }
+  const { stream } = res
+  stream?.close(constants.NGHTTP2_CANCEL)
+  // Of a connection that takes nothing any more, the stream would wait for its last frame to go out.
+  setImmediate(() => stream?.destroy())
 }
 
 /** In bytes. */

@@ -1,6 +1,7 @@
 import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import { checkChoice, checkOptions, kindOf, MAX_TIMER_MS } from '../arguments.ts'
 import type { BackendOf, HandlerOptions } from '../http/handler.ts'
+import { endWhenIdle } from './idle-sessions.ts'
 import { registryListener } from './node-listener.ts'
 import type { AdapterOptions } from './node-request.ts'
 import { handleConnections } from './tls-connections.ts'
@@ -10,6 +11,9 @@ export type { TlsOptions } from './tls-files.ts'
 
 /** Requests of one connection at once; clients keep further ones back. Node's default is without end, Go's is as many. */
 const MAX_CONCURRENT_STREAMS = 250
+
+/** A connection on which nothing is asked for ends after this. */
+const IDLE_MS = 75_000
 
 /**
  * A server of nothing but a registry, over TLS, not yet listening: HTTP/2 to whoever speaks it, HTTP/1.1 to the rest. Certificates are
@@ -33,7 +37,8 @@ export async function createTlsRegistryServer(
   })
   const connections = handleConnections(server, registryListener(registry, options))
   // Not in its types: those of HTTP/1.1, as `createRegistryServer` has them.
-  Object.assign(server, { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 75_000 })
+  Object.assign(server, { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: IDLE_MS })
+  server.on('session', (session) => endWhenIdle(session, IDLE_MS))
   const use = (changed: TlsContent) => {
     server.setSecureContext(secureContext(changed, tls))
     // Whoever is let in by a certificate is so for as long as the connection lasts: for days, with HTTP/2.

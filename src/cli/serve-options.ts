@@ -73,7 +73,7 @@ export const SERVE_OPTIONS = {
   quota: {
     value: 'NAME=BYTES',
     repeatable: true,
-    help: 'refuse what would make repositories hold more: team/=500G is for all below team/ together, team/*=5G for each of them, **=5G for every one. May be repeated',
+    help: 'refuse what would make repositories hold more: team/=500G is for all below team/ together, team/*=5G for each of them, **=5G for every one; what --proxy keeps is not counted. May be repeated',
   },
   'max-blob-size': { value: 'BYTES', help: 'refuse larger blobs, 10G say' },
   'rate-limit': {

@@ -1,4 +1,5 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
+import { getConnInfo } from 'hono/cloudflare-workers'
 import { describe, expect, it } from 'vitest'
 import { registryFetch, registryMiddleware } from '../../src/adapters/fetch.ts'
 import { anyone } from '../../src/auth/access.ts'
@@ -42,9 +43,12 @@ describe('whoever sent a request', () => {
 
   it('is who Hono is told, where it does not run on Node', async () => {
     const { seen, registry: backend, options } = registry()
-    const remoteAddress = (c: { readonly env: unknown }) => (c.env as { readonly address?: string }).address
+    const remoteAddress = (c: Context) => getConnInfo(c).remote.address
     const app = new Hono().use(registryMiddleware(backend, { ...options, remoteAddress }))
-    const ping = async (address?: string) => (await app.request(PING, {}, { address })).status
+    const ping = async (address?: string) => {
+      const headers = address === undefined ? {} : { 'cf-connecting-ip': address }
+      return (await app.request(PING, { headers })).status
+    }
     expect([await ping('192.0.2.1'), await ping('192.0.2.1'), await ping('192.0.2.2')]).toEqual([200, 429, 200])
     expect(await ping()).toBe(200)
     expect(seen).toEqual(['192.0.2.1', '192.0.2.2', undefined])

@@ -5,24 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { toNodeListener } from '../../src/adapters/node.ts'
 import { consume } from '../../src/drivers/consume.ts'
 import { silentLogger } from '../../src/logger.ts'
-
-const DATA = 0
-const HEADERS = 1
-const RST_STREAM = 3
-const SETTINGS = 4
-const END_HEADERS = 4
-
-/** One frame (RFC 9113, 4.1). */
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9)
-  head.writeUIntBE(payload.byteLength, 0, 3)
-  head.writeUInt8(type, 3)
-  head.writeUInt8(flags, 4)
-  head.writeUInt32BE(stream, 5)
-  return Buffer.concat([head, payload])
-}
-
-const literal = (nameIndex: number, value: string) => [nameIndex, value.length, ...Buffer.from(value)]
+import { DATA, END_HEADERS, frame, HEADERS, literal, PREFACE, RST_STREAM, SETTINGS } from './http2-frames.ts'
 
 /** `PUT /v2/a` over http to localhost, as HPACK has it (RFC 7541, 6.2.2 and appendix A). */
 const putHeaders = Buffer.from([...literal(2, 'PUT'), ...literal(4, '/v2/a'), 0x86, ...literal(1, 'localhost')])
@@ -63,7 +46,7 @@ describe('an upload over http2', () => {
     await once(server, 'listening')
     const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').resume()
     try {
-      socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+      socket.write(PREFACE)
       socket.write(frame(SETTINGS, 0, 0, Buffer.alloc(0)))
       socket.write(frame(HEADERS, END_HEADERS, 1, putHeaders))
       socket.write(frame(DATA, 0, 1, Buffer.from('half')))

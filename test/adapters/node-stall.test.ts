@@ -1,6 +1,12 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import { connect as connectHttp2, constants, createServer as createHttp2Server, type Http2Session } from 'node:http2'
+import {
+  type ClientHttp2Session,
+  connect as connectHttp2,
+  constants,
+  createServer as createHttp2Server,
+  type Http2Session,
+} from 'node:http2'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { PassThrough, Readable } from 'node:stream'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -8,6 +14,17 @@ import { toNodeListener } from '../../src/adapters/node.ts'
 import { bytesBody, streamBody } from '../../src/bytes.ts'
 import type { HttpResponse } from '../../src/http/message.ts'
 import { silentLogger } from '../../src/logger.ts'
+import {
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  HEADERS,
+  literal,
+  PREFACE,
+  SETTINGS,
+  uint32,
+  WINDOW_UPDATE,
+} from './http2-frames.ts'
 
 const MINUTES_2 = 120_000
 /** More than systems keep for a connection that nobody reads. */
@@ -130,19 +147,22 @@ async function downloadingByStream(body: () => HttpResponse['body']) {
     return { status: 200, headers: {}, body: sent }
   }
   const server = createHttp2Server(toNodeListener(answer, { logger: silentLogger }))
+  const accepted = once(server, 'connection').then(([socket]) => socket as Socket)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const session = connectHttp2(`http://127.0.0.1:${(server.address() as AddressInfo).port}`).on('error', () => {})
+  const { port } = server.address() as AddressInfo
   opened.push(
     { close: () => new Promise((resolve) => server.close(resolve)) },
-    { close: () => Promise.resolve(session.destroy()) },
+    { close: () => Promise.resolve(session?.destroy()) },
   )
+  let session: ClientHttp2Session | undefined
   const open = async () => {
+    session ??= connectHttp2(`http://127.0.0.1:${port}`).on('error', () => {})
     const stream = session.request({ ':path': '/v2/' }).on('error', () => {})
     await once(stream, 'response')
     return stream
   }
-  return { open, released }
+  return { open, released, port, accepted }
 }
 
 /** As a file is sent: pieces, each when the one before is taken. */
@@ -193,6 +213,22 @@ describe('a download over http2', () => {
     }
     expect([unread.closed, slow.closed]).toEqual([true, false])
     expect(released).toHaveBeenCalledTimes(1)
+  })
+
+  it('is broken off on a connection that takes nothing any more', async () => {
+    const { port, released, accepted } = await downloadingByStream(inPieces)
+    const client = connect(port, '127.0.0.1').pause()
+    opened.push({ close: () => Promise.resolve(client.destroy()) })
+    client.write(PREFACE)
+    client.write(frame(SETTINGS, 0, 0, Buffer.concat([Buffer.from([0, 4]), uint32(2 ** 30)])))
+    client.write(frame(WINDOW_UPDATE, 0, 0, uint32(2 ** 30)))
+    const headers = Buffer.from([0x82, ...literal(4, '/v2/'), 0x86, ...literal(1, 'localhost')])
+    for (const stream of [1, 3]) client.write(frame(HEADERS, END_STREAM | END_HEADERS, stream, headers))
+    await settled(await accepted)
+    for (let i = 0; i < 10; i++) vi.advanceTimersByTime(MINUTES_2)
+    await settled(await accepted)
+    expect(released).toHaveBeenCalledTimes(2)
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   it('leaves no timer', async () => {

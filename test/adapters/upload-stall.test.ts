@@ -88,6 +88,41 @@ describe.each([1, 2] as const)('an upload over http/%i', (version) => {
 })
 
 describe('an upload over http/2', () => {
+  it('is not broken off that is here whole, however long the storage takes', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    let store: () => void = () => {}
+    const stored = new Promise<void>((resolve) => {
+      store = resolve
+    })
+    let arrive: () => void = () => {}
+    const arrived = new Promise<void>((resolve) => {
+      arrive = resolve
+    })
+    const handler: HttpHandler = async ({ body }) => {
+      for await (const _ of body) {
+        arrive()
+        await stored
+      }
+      return { status: 201, headers: {}, body: null }
+    }
+    const server = createHttp2Server(toNodeListener(handler, { logger: silentLogger })).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`).on('error', () => {})
+    closers.push(
+      () => new Promise((resolve) => server.close(resolve)),
+      () => session.destroy(),
+    )
+    const upload = session.request({ ':method': 'PUT', ':path': '/v2/a' }, { endStream: false }).on('error', () => {})
+    const answered = once(upload, 'response')
+    upload.end('all of it')
+    await arrived
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    vi.advanceTimersByTime(4 * PERIOD_MS)
+    store()
+    const [{ ':status': status }] = await answered
+    expect(status).toBe(201)
+  })
+
   it('is broken off although another one on its connection goes on', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     const received = new Map<string, number>()

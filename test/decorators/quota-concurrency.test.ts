@@ -149,6 +149,37 @@ describe('quota while an upload runs', () => {
     expect((await push(content)).status).toBe(201)
   })
 
+  it('has no room left for a second request that was refused', async () => {
+    const { app } = limited()
+    const { id } = await app.blobs.startUpload()
+    const { source, begun, release } = halved(blob('a', 20))
+    const running = (await app.blobs.resumeUpload(id)).append(source)
+    await begun
+    await expectRefusal(
+      (await app.blobs.resumeUpload(id)).append(chunks(blob('b', 800)), { size: 800 }),
+      'RANGE_INVALID',
+    )
+    release()
+    await running
+    await expectRoom(app, 980)
+  })
+
+  it('keeps the room that was announced from request to request', async () => {
+    const { app } = limited()
+    const { id } = await app.blobs.startUpload({ size: 900 })
+    await (await app.blobs.resumeUpload(id)).append(blob('a', 20))
+    await expectRoom(app, 100)
+  })
+
+  it('publishes what fits exactly, although nobody says that no more comes', async () => {
+    const { app } = limited()
+    const content = blob('a', 1000)
+    const upload = await app.blobs.startUpload()
+    await upload.append(content)
+    await upload.commit(digestOf(content), { last: chunks() })
+    expect(await held(app)).toBe(1000)
+  })
+
   it('leaves it alone where a second request of it does not fit', async () => {
     const { app } = limited()
     const content = blob('a', 600)

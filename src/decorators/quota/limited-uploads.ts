@@ -32,8 +32,7 @@ export function limitedUploads({ blobs, name, open, uploads }: Limited): Pick<Bl
     startUpload: async (options: StartUploadOptions = {}) => {
       const reservation = await open(name, options)
       try {
-        // Where nothing is left, it need not begin.
-        await reservation.growTo(options.size ?? 1)
+        await reservation.announce(options.size)
         const inner = await blobs.startUpload(options)
         uploads.begin({ id: inner.id, repository: name }, Promise.resolve(reservation))
         return limited(inner, options)

@@ -49,7 +49,7 @@ export class QuotaUpload implements Upload {
     if (last !== undefined) awaitErrors(last)
     const descriptor = await this.#within(async (reservation) => {
       const { inner } = this.#options
-      const bytes = this.offset + (sizeOf(last, options.size) ?? 1)
+      const bytes = this.offset + (sizeOf(last, options.size) ?? 0)
       await makeRoom(reservation, { bytes, sizeIfThere: () => this.#options.sizeOf(digest) })
       const metered = last !== undefined && { last: this.#metered(last, reservation) }
       const committed = await inner.commit(digest, { ...options, ...metered })
@@ -73,7 +73,10 @@ export class QuotaUpload implements Upload {
   #within<T>(step: (reservation: Reservation) => Promise<T>): Promise<T> {
     return this.#options.during(async (reservation, isAlone) => {
       try {
-        return await step(reservation)
+        const result = await step(reservation)
+        // Another one may have asked for more meanwhile, and was refused.
+        if (isAlone()) reservation.shrinkTo(Math.max(this.offset, reservation.announced))
+        return result
       } catch (error) {
         if (ENDS.some((code) => RegistryError.is(error, code))) await this.#options.end()
         else if (isAlone()) {

@@ -16,6 +16,7 @@ export class Reservation {
   #bytes = 0
   /** Of those, what there was room for when they came. */
   #admitted = 0
+  #announced = 0
   #isClosed = false
 
   constructor(shares: readonly Share[]) {
@@ -29,6 +30,17 @@ export class Reservation {
 
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** Bytes that are to come in all, as far as anybody said. */
+  get announced(): number {
+    return this.#announced
+  }
+
+  /** Makes room for what is about to begin. @throws {@link QuotaExceededError}: where nothing is left, it need not */
+  async announce(bytes: number | undefined): Promise<void> {
+    await this.growTo(bytes ?? 1)
+    this.#announced = bytes ?? 0
   }
 
   /**

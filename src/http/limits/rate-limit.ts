@@ -48,8 +48,9 @@ export function createRateLimiter(options: RateLimit | undefined): RateLimiter |
     arrived: (address) => take(clientKey(undefined, address)),
     letIn: (subject, address) => {
       if (subject === undefined) return
-      buckets.giveBack(clientKey(undefined, address))
+      // In this order, or whoever has used theirs up would go on asking at nobody's expense.
       take(clientKey(subject, address))
+      buckets.giveBack(clientKey(undefined, address))
     },
   }
 }

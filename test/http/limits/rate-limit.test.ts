@@ -14,6 +14,7 @@ function checking() {
       return { subject: typeof from === 'string' ? from : undefined, allows: () => true }
     },
     token: async ({ headers: { from } }, { note }) => {
+      asked.push(from)
       if (from !== undefined) note({ subject: from })
       return { status: from === 'mallory' ? 403 : 200, headers: {}, body: '{}' }
     },
@@ -62,7 +63,16 @@ describe('rateLimit', () => {
     expect(await statuses(session, 1, { from: 'alice', address: '192.0.2.1' })).toEqual([200])
     expect(await statuses(session, 2, { from: 'alice', address: '192.0.2.2' })).toEqual([200, 429])
     expect(await statuses(session, 2, { from: 'bob', address: '192.0.2.2' })).toEqual([200, 200])
-    expect(await statuses(session, 3, { address: '192.0.2.2' })).toEqual([200, 200, 429])
+    // What was refused counts for the address.
+    expect(await statuses(session, 2, { address: '192.0.2.2' })).toEqual([200, 429])
+  })
+
+  it.each(['/v2/', '/v2/_wharfage/token'])('stops somebody before access control who goes on at %s', async (url) => {
+    const { access, asked } = checking()
+    const session = client({ access, rateLimit: { perSecond: 0.001, burst: 5 } })
+    const answers = await statuses(session, 50, { from: 'alice', url })
+    expect(answers).toEqual([...Array(5).fill(200), ...Array(45).fill(429)])
+    expect(asked.length).toBe(10)
   })
 
   it('counts anonymous requests by address', async () => {
