@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { toNodeListener } from '../../src/adapters/node.ts'
 import { consume } from '../../src/drivers/consume.ts'
 import { silentLogger } from '../../src/logger.ts'
+import { withResolvers } from '../support/with-resolvers.ts'
 import { DATA, END_HEADERS, frame, HEADERS, literal, PREFACE, RST_STREAM, SETTINGS } from './http2-frames.ts'
 
 /** `PUT /v2/a` over http to localhost, as HPACK has it (RFC 7541, 6.2.2 and appendix A). */
@@ -16,18 +17,9 @@ describe('an upload over http2', () => {
     ['CANCEL', constants.NGHTTP2_CANCEL],
     ['NO_ERROR', constants.NGHTTP2_NO_ERROR],
   ])('is not taken for complete when it is reset with %s', async (_name, code) => {
-    let tell: (outcome: unknown) => void = () => {}
-    const outcome = new Promise<unknown>((resolve) => {
-      tell = resolve
-    })
-    let begun: () => void = () => {}
-    const started = new Promise<void>((resolve) => {
-      begun = resolve
-    })
-    let aborted: () => void = () => {}
-    const left = new Promise<void>((resolve) => {
-      aborted = resolve
-    })
+    const { promise: outcome, resolve: tell } = withResolvers<unknown>()
+    const { promise: started, resolve: begun } = withResolvers()
+    const { promise: left, resolve: aborted } = withResolvers()
     const listener = toNodeListener(
       async ({ body, signal }) => {
         signal.addEventListener('abort', () => aborted())

@@ -9,6 +9,7 @@ import { type LogFields, type Logger, silentLogger } from '../../src/logger.ts'
 import { Registry } from '../../src/registry.ts'
 import { digestOf } from '../../src/spec/digest.ts'
 import { collect } from '../support/images.ts'
+import { withResolvers } from '../support/with-resolvers.ts'
 import { call, open } from './client.ts'
 import { MOUNTS, type Mount, ofHandler, ofRegistry } from './mounts.ts'
 
@@ -16,15 +17,6 @@ const UPLOADS = '/v2/team/app/blobs/uploads/'
 
 function describeMatrix(name: string, cases: (mount: Mount) => void): void {
   describe.each(MOUNTS)(`$name: ${name}`, cases)
-}
-
-/** A promise and the function that settles it. */
-function settled<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
-  let resolve: (value: T) => void = () => {}
-  const promise = new Promise<T>((done) => {
-    resolve = done
-  })
-  return { promise, resolve }
 }
 
 function openRegistry(): Registry {
@@ -167,9 +159,9 @@ describeMatrix('a response', (mount) => {
 
 describeMatrix('a client that leaves', (mount) => {
   it('aborts the signal, and the body that it was sending fails', async () => {
-    const started = settled<void>()
-    const failed = settled<unknown>()
-    const aborted = settled<void>()
+    const started = withResolvers<void>()
+    const failed = withResolvers<unknown>()
+    const aborted = withResolvers<void>()
     const respond = async ({ body, signal }: HttpRequest): Promise<HttpResponse> => {
       signal.addEventListener('abort', () => aborted.resolve())
       try {
@@ -192,8 +184,8 @@ describeMatrix('a client that leaves', (mount) => {
   })
 
   it('aborts the signal, and what it was reading from is released', async () => {
-    const aborted = settled<void>()
-    const closed = settled<void>()
+    const aborted = withResolvers<void>()
+    const closed = withResolvers<void>()
     const respond = ({ signal }: HttpRequest): HttpResponse => {
       signal.addEventListener('abort', () => aborted.resolve())
       const endless = new Readable({ read: () => void endless.push(Buffer.alloc(64 * 1024)) })

@@ -11,6 +11,7 @@ import type { HttpHandler, HttpRequest, HttpResponse } from '../../src/http/mess
 import { type Logger, silentLogger } from '../../src/logger.ts'
 import { Registry } from '../../src/registry.ts'
 import { digestOf } from '../../src/spec/digest.ts'
+import { withResolvers } from '../support/with-resolvers.ts'
 
 const opened: { close(): Promise<unknown> }[] = []
 
@@ -83,10 +84,7 @@ describe('N13: an early answer', () => {
   })
 
   it('reaches each of 100 clients that send all of 900 kB before they look', async () => {
-    let answer: () => void = () => {}
-    const answered = new Promise<void>((resolve) => {
-      answer = resolve
-    })
+    const { promise: answered, resolve: answer } = withResolvers()
     let waiting = 100
     const port = await serving(async () => {
       if (--waiting === 0) answer()
@@ -252,10 +250,7 @@ describe('toNodeListener', () => {
     try {
       let received = 0
       const chunks = new EventTarget()
-      let failure: (error: unknown) => void = () => {}
-      const failed = new Promise<unknown>((resolve) => {
-        failure = resolve
-      })
+      const { promise: failed, resolve: failure } = withResolvers<unknown>()
       const port = await serving(async ({ body }) => {
         try {
           for await (const chunk of body) {

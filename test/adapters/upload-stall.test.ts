@@ -8,6 +8,7 @@ import { toNodeListener } from '../../src/adapters/node.ts'
 import type { HttpHandler } from '../../src/http/message.ts'
 import { silentLogger } from '../../src/logger.ts'
 import { uncaughtErrors } from '../support/uncaught-errors.ts'
+import { withResolvers } from '../support/with-resolvers.ts'
 
 const PERIOD_MS = 30_000
 
@@ -20,18 +21,9 @@ afterEach(async () => {
 /** A server whose handler takes the body and looks at it when it is told to; and an upload to it that brings nothing. */
 async function uploading(version: 1 | 2) {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
-  let begin: () => void = () => {}
-  const begun = new Promise<void>((resolve) => {
-    begin = resolve
-  })
-  let taken: () => void = () => {}
-  const isTaken = new Promise<void>((resolve) => {
-    taken = resolve
-  })
-  let tell: (outcome: string) => void = () => {}
-  const outcome = new Promise<string>((resolve) => {
-    tell = resolve
-  })
+  const { promise: begun, resolve: begin } = withResolvers()
+  const { promise: isTaken, resolve: taken } = withResolvers()
+  const { promise: outcome, resolve: tell } = withResolvers<string>()
   const handler: HttpHandler = async ({ body }) => {
     taken()
     await begun
@@ -90,14 +82,8 @@ describe.each([1, 2] as const)('an upload over http/%i', (version) => {
 describe('an upload over http/2', () => {
   it('is not broken off that is here whole, however long the storage takes', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
-    let store: () => void = () => {}
-    const stored = new Promise<void>((resolve) => {
-      store = resolve
-    })
-    let arrive: () => void = () => {}
-    const arrived = new Promise<void>((resolve) => {
-      arrive = resolve
-    })
+    const { promise: stored, resolve: store } = withResolvers()
+    const { promise: arrived, resolve: arrive } = withResolvers()
     const handler: HttpHandler = async ({ body }) => {
       for await (const _ of body) {
         arrive()

@@ -13,6 +13,7 @@ import { childOf, platform, pushIndex } from '../copy/support.ts'
 import { pushImage } from '../support/images.ts'
 import { COMMAND, RunningCommand } from '../support/server-process.ts'
 import { temporaryDirectories } from '../support/temporary-directory.ts'
+import { withResolvers } from '../support/with-resolvers.ts'
 
 const temporary = temporaryDirectories()
 let directory = ''
@@ -379,10 +380,7 @@ describe('wharfage delete', () => {
 
 /** Has one image, whose layer begins to come and never ends. */
 async function stallingRegistry() {
-  let tell: () => void = () => {}
-  const asked = new Promise<void>((resolve) => {
-    tell = resolve
-  })
+  const { promise: asked, resolve: tell } = withResolvers()
   const digest = `sha256:${'1'.repeat(64)}`
   const blob = { mediaType: 'application/octet-stream', digest, size: 100_000_000 }
   const manifest = JSON.stringify({ schemaVersion: 2, config: blob, layers: [] })

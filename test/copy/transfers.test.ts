@@ -9,6 +9,7 @@ import { Registry } from '../../src/registry.ts'
 import { digestOf } from '../../src/spec/digest.ts'
 import { bytes, pushImage } from '../support/images.ts'
 import { temporaryDirectories } from '../support/temporary-directory.ts'
+import { withResolvers } from '../support/with-resolvers.ts'
 import {
   breaking,
   contentsOf,
@@ -180,10 +181,7 @@ describe('copy, aborted', () => {
   async function stalling() {
     const { registry } = await largeImage()
     const streams: Readable[] = []
-    let begun: () => void = () => {}
-    const stalled = new Promise<void>((resolve) => {
-      begun = resolve
-    })
+    const { promise: stalled, resolve: begun } = withResolvers()
     const backend = withBlobs((blobs) => ({
       open: async (digest, options) => {
         const reader = await blobs.open(digest, options)

@@ -10,6 +10,7 @@ import { Registry } from '../../src/registry.ts'
 import { digestOf } from '../../src/spec/digest.ts'
 import { client, newRegistry } from '../http/support.ts'
 import { collect } from '../support/images.ts'
+import { withResolvers } from '../support/with-resolvers.ts'
 import { blob, held, INDEX, limited, manifest } from './quota-support.ts'
 import { expectRefusal } from './support.ts'
 
@@ -17,14 +18,8 @@ const HOUR_MS = 60 * 60 * 1000
 
 /** Content whose second half comes when it is let through; `begun` once the first half was taken. */
 function halved(content: Uint8Array) {
-  let release: () => void = () => {}
-  const released = new Promise<void>((resolve) => {
-    release = resolve
-  })
-  let begin: () => void = () => {}
-  const begun = new Promise<void>((resolve) => {
-    begin = resolve
-  })
+  const { promise: released, resolve: release } = withResolvers()
+  const { promise: begun, resolve: begin } = withResolvers()
   const half = content.byteLength / 2
   async function* halves() {
     yield content.subarray(0, half)

@@ -7,6 +7,7 @@ import { type HtpasswdOptions, htpasswd } from '../../../src/auth/basic/htpasswd
 import type { CheckCredentials } from '../../../src/auth/identity.ts'
 import { silentLogger } from '../../../src/logger.ts'
 import { temporaryDirectories } from '../../support/temporary-directory.ts'
+import { withResolvers } from '../../support/with-resolvers.ts'
 import { accessContext } from '../support.ts'
 
 /** As Apache's `htpasswd -nbB` wrote them: of `wonderland`, `pass wörd` and `a:b:c`. */
@@ -235,11 +236,3 @@ describe('htpasswd', () => {
     expect(() => htpasswd(options as unknown as HtpasswdOptions)).toThrow(message)
   })
 })
-
-function withResolvers() {
-  let resolve = () => {}
-  const promise = new Promise<void>((done) => {
-    resolve = done
-  })
-  return { promise, resolve }
-}

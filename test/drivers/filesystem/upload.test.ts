@@ -3,6 +3,7 @@ import { filesystem } from '../../../src/drivers/filesystem.ts'
 import { type DriverUpload, type StorageDriver, UploadTakenOverError } from '../../../src/storage/driver.ts'
 import { seededRandom } from '../../../src/testing/seeded.ts'
 import { diskWith } from '../../support/simulated-disk.ts'
+import { withResolvers } from '../../support/with-resolvers.ts'
 
 const UPLOAD = 'u/1/data'
 const BLOB = 'b/data'
@@ -19,10 +20,7 @@ async function sealedContent(upload: DriverUpload): Promise<string> {
 
 /** A source that goes on when it is told to. */
 function held(first: Uint8Array, last: string) {
-  let release: () => void = () => {}
-  const released = new Promise<void>((resolve) => {
-    release = resolve
-  })
+  const { promise: released, resolve: release } = withResolvers()
   async function* source(): AsyncGenerator<Uint8Array> {
     yield first
     await released
