@@ -43,14 +43,17 @@ const MAY_IMPORT: readonly [part: string, others: readonly string[]][] = [
     ],
   ],
   ['remote/', ['spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts']],
-  ['http/', ['auth/', 'spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'errors.ts', 'logger.ts']],
+  [
+    'http/',
+    ['auth/', 'spec/', 'arguments.ts', 'backend.ts', 'bytes.ts', 'client-network.ts', 'errors.ts', 'logger.ts'],
+  ],
   // A controller looks at the request, in the neutral form in which adapters hand it in.
   [
     'auth/',
     [
       ...['http/message.ts', 'http/headers.ts', 'http/query.ts', 'arguments.ts', 'bytes.ts', 'errors.ts', 'logger.ts'],
-      // Rules are about repositories' names.
-      ...['spec/name.ts', 'glob.ts', 'nearest.ts'],
+      // Rules are about repositories' names, limits about whose addresses are one client's.
+      ...['spec/name.ts', 'client-network.ts', 'glob.ts', 'nearest.ts'],
     ],
   ],
   ['adapters/', ['http/handler.ts', 'http/message.ts', 'arguments.ts', 'errors.ts', 'logger.ts']],

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { checkOptions, kindOf } from '../../arguments.ts'
+import { networkOf } from '../../client-network.ts'
 import { RegistryError } from '../../errors.ts'
-import { networkOf } from '../../http/client-network.ts'
 import type { CheckCredentials } from '../identity.ts'
 import { FailureWindows } from './failure-windows.ts'
 import { PendingGuesses } from './pending-guesses.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { networkOf } from '../../src/http/client-network.ts'
+import { networkOf } from '../src/client-network.ts'
 
 describe('networkOf', () => {
   it.each([
