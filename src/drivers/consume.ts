@@ -6,8 +6,8 @@ import type { ByteSource } from '../bytes.ts'
 type Accept = (chunk: Uint8Array) => Promise<void> | undefined
 
 /**
- * Feeds a source to `accept`, chunk by chunk, and others have their turn in between. Resolves at its end; rejects with the error of the source, of `accept`, or
- * with the signal's reason, and calls `accept` no more from then on.
+ * Feeds a source to `accept`, chunk by chunk, and others have their turn in between. Resolves at its end; rejects with the
+ * error of the source, of `accept`, or with the signal's reason, and calls `accept` no more from then on.
  *
  * A `Readable` is not destroyed when we are the ones who stop, only paused: it may be a request whose client has yet to be
  * told why, and `pipeline` would reset its connection. Whoever made it ends it.

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, request } from 'node:http'
-import { connect, createServer as createHttp2Server } from 'node:http2'
+import { type ClientHttp2Stream, connect, createServer as createHttp2Server } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -79,6 +79,18 @@ describe.each([1, 2] as const)('an upload over http/%i', (version) => {
   })
 })
 
+/** A server over http2, and one connection to it, on which uploads begin. */
+async function connected(handler: HttpHandler): Promise<(path: string) => ClientHttp2Stream> {
+  const server = createHttp2Server(toNodeListener(handler, { logger: silentLogger })).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`).on('error', () => {})
+  closers.push(
+    () => new Promise((resolve) => server.close(resolve)),
+    () => session.destroy(),
+  )
+  return (path) => session.request({ ':method': 'PUT', ':path': path }, { endStream: false }).on('error', () => {})
+}
+
 describe('an upload over http/2', () => {
   it('is not broken off that is here whole, however long the storage takes', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
@@ -91,14 +103,8 @@ describe('an upload over http/2', () => {
       }
       return { status: 201, headers: {}, body: null }
     }
-    const server = createHttp2Server(toNodeListener(handler, { logger: silentLogger })).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`).on('error', () => {})
-    closers.push(
-      () => new Promise((resolve) => server.close(resolve)),
-      () => session.destroy(),
-    )
-    const upload = session.request({ ':method': 'PUT', ':path': '/v2/a' }, { endStream: false }).on('error', () => {})
+    const begin = await connected(handler)
+    const upload = begin('/v2/a')
     const answered = once(upload, 'response')
     upload.end('all of it')
     await arrived
@@ -122,15 +128,9 @@ describe('an upload over http/2', () => {
       }
       return { status: 204, headers: {}, body: null }
     }
-    const server = createHttp2Server(toNodeListener(handler, { logger: silentLogger })).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`).on('error', () => {})
-    closers.push(
-      () => new Promise((resolve) => server.close(resolve)),
-      () => session.destroy(),
-    )
+    const begin = await connected(handler)
     const put = (path: string) => {
-      const upload = session.request({ ':method': 'PUT', ':path': path }, { endStream: false }).on('error', () => {})
+      const upload = begin(path)
       upload.write('x'.repeat(1000))
       return upload
     }

@@ -18,7 +18,8 @@ export interface RateLimiter {
    */
   arrived(address: string | undefined): void
   /**
-   * To be called once somebody was let in. A request of a principal counts for it alone.
+   * To be called once somebody was let in. A request of a principal counts for it alone, unless it is one too many: then for its address
+   * as well.
    *
    * @throws {@link RegistryError} `TOOMANYREQUESTS` with `retry-after`
    */
